@@ -1,0 +1,57 @@
+"""Manyhands: distributed hyperparameter search that keeps every worker busy."""
+
+from importlib import import_module
+
+#: Public name -> the module it lives in. Loaded when first used: a worker process that imports this package, or a
+#: script that only wants a parameter, should not pay for the rest.
+_HOMES = {
+    "tune": "api",
+    "load_study": "api",
+    "Study": "study",
+    "Float": "parameters",
+    "Int": "parameters",
+    "Choice": "parameters",
+    "Normal": "parameters",
+    "Space": "space",
+    "Trial": "trial",
+    "TrialState": "trial",
+    "RandomSampler": "samplers",
+    "GridSampler": "samplers",
+    "SobolSampler": "samplers",
+    "NoProgress": "rules",
+    "Target": "rules",
+    "Processes": "executors.processes",
+    "Inline": "executors.inline",
+    "SqliteStore": "stores.sqlite",
+    "MemoryStore": "stores.memory",
+    "Tracker": "ports",
+    "ManyhandsError": "errors",
+    "SpaceError": "errors",
+    "SettingsError": "errors",
+    "ObjectiveError": "errors",
+    "PayloadError": "errors",
+    "AllTrialsFailedError": "errors",
+    "ExecutorError": "errors",
+    "StoreError": "errors",
+    "StudyNotFoundError": "errors",
+    "StudyMismatchError": "errors",
+    "StudyOwnedError": "errors",
+    "NoResultError": "errors",
+    "SearchEndedError": "errors",
+    "TrialStopped": "errors",
+}
+
+__version__ = "0.1.0"
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'manyhands' has no attribute {name!r}")
+    value = getattr(import_module(f"manyhands.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

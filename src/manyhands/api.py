@@ -1,0 +1,307 @@
+"""The front door: the only place where the parts are put together."""
+
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from manyhands.clock import SystemClock
+from manyhands.driver import Driver
+from manyhands.errors import AllTrialsFailedError, ObjectiveError, SettingsError
+from manyhands.eventlog import EventLog
+from manyhands.executors.inline import Inline
+from manyhands.executors.processes import Processes
+from manyhands.job import Job
+from manyhands.ports import Executor, Sampler, Scheduler, StopRule, Store, StudySpec, Tracker
+from manyhands.results import commonest_failure
+from manyhands.samplers import make_sampler, name_of_sampler
+from manyhands.search import Search, Settings
+from manyhands.space import Space
+from manyhands.stores.memory import MemoryStore
+from manyhands.stores.reading import load_history, load_log
+from manyhands.stores.sqlite import SqliteStore
+from manyhands.study import Study, check_direction
+from manyhands.trackers.console import ConsoleTracker
+
+_DEFAULT_STORE = "manyhands.db"
+
+
+def tune(
+    objective: Callable[..., Any],
+    space: object,
+    *,
+    max_trials: int | None = None,
+    workers: int | None = None,
+    direction: str = "minimize",
+    metric: str | None = None,
+    sampler: str | Sampler = "auto",
+    scheduler: Scheduler | None = None,
+    executor: str | Executor = "processes",
+    seed: int | None = None,
+    timeout_s: float | None = None,
+    stop: StopRule | Sequence[StopRule] = (),
+    max_failures: int | None = None,
+    max_attempts: int = 3,
+    trial_timeout_s: float | None = None,
+    splits: int | None = None,
+    store: str | os.PathLike[str] | Store | None = "auto",
+    name: str | None = None,
+    resume: bool = True,
+    start_with: Sequence[object] = (),
+    trackers: Sequence[Tracker] = (),
+    progress: bool = True,
+    event_log: str | os.PathLike[str] | None = None,
+) -> Study:
+    """Search a space for the params that make an objective best.
+
+    Args:
+        objective: ``objective(params)`` or ``objective(params, trial)``. It returns a number, or a dict with the number
+            under ``"value"`` (or ``"loss"``, or what ``metric`` says), perhaps its ``"variance"``, and other metrics.
+            What it raises is its trial's failure, and the search goes on.
+        space: Any nesting of dicts, lists and tuples with parameters as leaves; the objective receives the same nesting
+            with values in it.
+        max_trials: End after so many trials, those of earlier runs of the same study included.
+        workers: How many trials (or splits of them) run at a time; one for each core if not given.
+        direction: ``"minimize"`` or ``"maximize"``.
+        metric: The key of the objective's dict that is optimised.
+        sampler: What proposes trials: ``"auto"``, ``"random"``, ``"grid"``, ``"sobol"``, or a sampler object.
+        scheduler: What may stop poor trials early, by their reports. None lets all run to their end.
+        executor: Where workers run: ``"processes"`` of this machine, ``"inline"`` in this very thread, or an executor
+            object.
+        seed: Same seed, same trials, when they run one after another. Not given: 0, or the stored study's own.
+        timeout_s: End after so many seconds, whatever runs then being interrupted.
+        stop: Rules that may end the search early, such as ``mh.NoProgress(30)`` or ``mh.Target(0.01)``.
+        max_failures: End when so many trials have failed.
+        max_attempts: How often a trial is started before it fails, if its workers die.
+        trial_timeout_s: The longest that a trial (each split of one) may run, in seconds; it then fails.
+        splits: Run each trial as so many independent parts: ``objective(params, trial)`` with ``trial.split`` from 0 on.
+            The trial's value is their mean, and its variance the variance between them.
+        store: A file to keep the study in, or a store object, or None for memory only. Not given: ``manyhands.db`` if
+            there is a ``name``, else memory.
+        name: The study's name in its store. A rerun under the same name goes on where the last one stood.
+        resume: Whether it may; False refuses a name that has trials.
+        start_with: Params to try first, complete or in part; what they leave open is drawn at random.
+        trackers: What else should hear of every trial.
+        progress: Show how it goes: live on a terminal, as plain lines elsewhere.
+        event_log: A file to record every event in, for ``manyhands.eventlog.read``.
+
+    Returns:
+        The study. After Ctrl-C too: what was running is then marked as interrupted, and runs again next time.
+
+    Raises:
+        SpaceError: The space, or one of ``start_with``, makes no sense.
+        SettingsError: Another argument does not.
+        PayloadError: The objective cannot be sent to workers; the message names what is in the way.
+        ObjectiveError: It returned a dict in which it is unclear what to optimise.
+        AllTrialsFailedError: Not one trial has a value; the message shows why most of them failed.
+        StudyMismatchError: A stored study of that name has another space, direction, metric, seed or splits.
+        StudyOwnedError: Another process is driving that study.
+        StoreError: The store cannot be used.
+        ExecutorError: Workers cannot be had.
+
+    Example:
+        >>> import manyhands as mh
+        >>> study = mh.tune(lambda p: (p["x"] - 1) ** 2, {"x": mh.Int(-3, 3)}, sampler="grid",
+        ...                 executor="inline", progress=False)
+        >>> study.best_params, study.best_value, len(study.trials)
+        ({'x': 1}, 0.0, 7)
+    """
+    planted = space if isinstance(space, Space) else Space(space)
+    rules = list(stop) if isinstance(stop, Sequence) else [stop]
+    _check_settings(
+        max_trials=max_trials,
+        max_failures=max_failures,
+        max_attempts=max_attempts,
+        splits=splits,
+        workers=workers,
+    )
+    _check_times(timeout_s=timeout_s, trial_timeout_s=trial_timeout_s)
+    check_direction(direction)
+    _check_seed(seed)
+    if max_trials is None and timeout_s is None and not rules and planted.size is None:
+        raise SettingsError("Nothing would end this search. Give max_trials=, timeout_s= or stop=.")
+    takes_trial = _takes_trial(objective)
+    _check_splits(splits, takes_trial, scheduler)
+    start_points = [planted.find(params) for params in start_with]
+    chosen_sampler = make_sampler(sampler)
+    chosen_executor = _make_executor(executor, workers)
+    chosen_store, name = _make_store(store, name, objective)
+    clock = SystemClock()
+    spec = StudySpec(
+        name=name,
+        space=planted.spec(),
+        direction=direction,
+        metric=metric,
+        n_splits=splits,
+        seed=-1 if seed is None else seed,
+        sampler=name_of_sampler(chosen_sampler),
+        created_at=clock.now(),
+    )
+    with ExitStack() as stack:
+        stack.callback(chosen_store.close)
+        history = chosen_store.open(spec, resume=resume)
+        settings = Settings(
+            direction=direction,
+            seed=history.spec.seed,
+            max_trials=max_trials,
+            n_splits=splits,
+            max_failures=max_failures,
+            max_attempts=max_attempts,
+            timeout_s=timeout_s,
+            trial_timeout_s=trial_timeout_s,
+        )
+        search = Search(planted, chosen_sampler, settings, scheduler=scheduler, rules=rules, start_with=start_points)
+        search.restore(history)
+        recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
+        listeners = [ConsoleTracker(planted), *trackers] if progress else list(trackers)
+        driver = Driver(search, history.spec, chosen_executor, chosen_store, clock, listeners, recorder)
+        job = Job(
+            objective,
+            planted.template,
+            takes_trial=takes_trial,
+            metric=metric,
+            checkpoints=_checkpoint_folder(chosen_store, name, stack),
+        )
+        driver.run(job)
+        study = Study._around(search, name, metric, _log_reader(chosen_store, name))
+    _raise_if_useless(search, study)
+    return study
+
+
+def load_study(name: str, store: str | os.PathLike[str] = _DEFAULT_STORE, space: object = None) -> Study:
+    """Return a stored study, to look at; it may be one that is running just now.
+
+    Args:
+        name: Its name.
+        store: The file it is in.
+        space: The space it was made with. Needed only where params hold objects that a file cannot keep, such as
+            classes; without it those are stood in for by their names.
+
+    Raises:
+        StudyNotFoundError: The store has no study of that name.
+        StoreError: The store cannot be read.
+    """
+    history = load_history(store, name)
+    planted = Space.from_spec(history.spec.space) if space is None else Space(space)
+    return Study._of_history(history, planted, lambda trial_id: load_log(store, name, trial_id))
+
+
+# -- the parts, from what the user gave ---------------------------------------------------------------------------
+
+
+def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
+    if not isinstance(executor, str):
+        if workers is not None and workers != executor.n_workers:
+            raise SettingsError(
+                f"workers={workers} was given beside an executor that has {executor.n_workers}. Give it to the executor."
+            )
+        return executor
+    if executor == "processes":
+        return Processes(workers)
+    if executor == "inline":
+        if workers not in (None, 1):
+            raise SettingsError(f"executor='inline' runs one trial at a time, so workers={workers} cannot be had.")
+        return Inline()
+    raise SettingsError(f"There is no executor {executor!r}. There are: processes, inline.")
+
+
+def _make_store(
+    store: str | os.PathLike[str] | Store | None, name: str | None, objective: Callable[..., Any]
+) -> tuple[Store, str]:
+    if name is not None and not name.strip():
+        raise SettingsError("name='' is no name for a study.")
+    given_name = name or getattr(objective, "__name__", type(objective).__name__)
+    if store is None or (store == "auto" and name is None):
+        return MemoryStore(), given_name
+    if store == "auto":
+        return SqliteStore(_DEFAULT_STORE), given_name
+    if isinstance(store, str | os.PathLike):
+        return SqliteStore(store), given_name
+    return store, given_name
+
+
+def _checkpoint_folder(store: Store, name: str, stack: ExitStack) -> str:
+    """Where trials keep checkpoints: beside the store, so that a resumed study finds them; made when first used."""
+    if isinstance(store, SqliteStore):
+        return str(Path(f"{store.path}.files").absolute() / quote(name, safe=""))
+    folder = Path(tempfile.gettempdir()) / f"manyhands-checkpoints-{os.getpid()}-{id(store):x}"
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return str(folder)
+
+
+def _log_reader(store: Store, name: str) -> Callable[[int], str]:
+    if isinstance(store, SqliteStore):
+        path = store.path
+        return lambda trial_id: load_log(path, name, trial_id)
+    return store.log
+
+
+def _takes_trial(objective: Callable[..., Any]) -> bool:
+    """Whether the objective wants the trial: by a parameter of that name, or by a second one it cannot do without."""
+    if not callable(objective):
+        raise SettingsError(f"The objective must be a function, and {objective!r} is a {type(objective).__name__}.")
+    try:
+        parameters = list(inspect.signature(objective).parameters.values())
+    except (TypeError, ValueError):  # some builtins do not tell
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in positional if p.default is p.empty]
+    if len(needed) > 2 or (not positional and not any(p.kind is p.VAR_POSITIONAL for p in parameters)):
+        raise SettingsError(
+            f"The objective is called as objective(params) or objective(params, trial), "
+            f"and {getattr(objective, '__name__', objective)!r} takes {inspect.signature(objective)}."
+        )
+    return len(positional) > 1 and (len(needed) == 2 or positional[1].name == "trial")
+
+
+# -- checks ------------------------------------------------------------------------------------------------------
+
+
+def _check_settings(**numbers: int | None) -> None:
+    for what, number in numbers.items():
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+            raise SettingsError(f"{what}={number!r} must be a whole number from 1 on.")
+
+
+def _check_times(**times: float | None) -> None:
+    for what, seconds in times.items():
+        if seconds is not None and (not isinstance(seconds, int | float) or not seconds > 0):
+            raise SettingsError(f"{what}={seconds!r} must be a number of seconds above 0.")
+
+
+def _check_seed(seed: int | None) -> None:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        raise SettingsError(f"seed={seed!r} must be a whole number from 0 on.")
+
+
+def _check_splits(splits: int | None, takes_trial: bool, scheduler: Scheduler | None) -> None:
+    if splits is None:
+        return
+    if not takes_trial:
+        raise SettingsError(
+            f"splits={splits} needs an objective(params, trial), which can then see trial.split; yours takes only params."
+        )
+    if scheduler is not None:
+        raise SettingsError("A scheduler compares whole trials, so it cannot be used together with splits.")
+
+
+def _raise_if_useless(search: Search, study: Study) -> None:
+    if search.fatal is not None:
+        raise ObjectiveError(f"{search.fatal.reason}.")
+    if search.best is not None or (search.end_reason or "").startswith("it was interrupted"):
+        return
+    found = commonest_failure(search.trials.values())
+    if found is None:
+        return
+    trial, n = found
+    n_failed = sum(t.state.value == "failed" for t in search.trials.values())
+    raise AllTrialsFailedError(
+        f"Not one of {len(search.trials)} trials has a value. {n} of {n_failed} failures are like that of trial "
+        f"{trial.id}, which failed because {trial.reason}.\n"
+        f"    params  {cast(object, trial.params)!r}\n" + (f"{trial.traceback}" if trial.traceback else "")
+    )

@@ -1,0 +1,226 @@
+"""The one loop around a search: it performs commands, and turns what happens into events.
+
+    executor ──events──▶ search ──commands──▶ store, then executor and trackers ──Saved──▶ search
+
+One turn of the loop handles everything that has arrived, writes it in one transaction, and only then lets anybody know.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from manyhands.events import (
+    AnyCommand,
+    AnyEvent,
+    EndSearch,
+    Idled,
+    Logged,
+    Save,
+    Saved,
+    SaveReports,
+    SaveSplit,
+    SaveTrial,
+    StartPart,
+    StopAsked,
+    Ticked,
+)
+from manyhands.job import Job
+from manyhands.ports import Clock, Executor, Store, StudySpec, Tracker
+from manyhands.search import Search
+from manyhands.trial import Part, TrialState
+
+log = logging.getLogger("manyhands")
+
+_PATIENCE_S = 0.2  # the longest that the loop waits for events before it looks at the clock
+_HURRY_S = 0.05  # reports and output wait at most this long for their transaction
+
+
+class Driver:
+    """Runs one search to its end.
+
+    Args:
+        search: Decides.
+        spec: What makes the study the one it is.
+        executor: Runs the workers.
+        store: Keeps the outcomes; already open.
+        clock: Tells the time.
+        trackers: Listen.
+        recorder: Is given every event before the search is; for replays.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        spec: StudySpec,
+        executor: Executor,
+        store: Store,
+        clock: Clock,
+        trackers: Sequence[Tracker] = (),
+        recorder: Callable[[AnyEvent], None] | None = None,
+    ):
+        self._search = search
+        self._spec = spec
+        self._executor = executor
+        self._store = store
+        self._clock = clock
+        self._trackers = trackers
+        self._recorder = recorder
+        self._commands: list[AnyCommand] = []
+        self._reports: list[SaveReports] = []  # wait for the next transaction
+        self._logs: list[tuple[Part, str]] = []  # the same
+        self._waiting_since: float | None = None
+        self._ended = False
+        self._interrupted = False
+        self._ticked_at = 0.0
+
+    def run(self, job: Job) -> None:
+        """Run the search until it ends.
+
+        Raises:
+            PayloadError: The objective cannot be sent to workers.
+            ExecutorError: Workers cannot be had.
+            StoreError: An outcome could not be written.
+        """
+        self._each_tracker(
+            "started",
+            self._spec,
+            self._executor.n_workers,
+            self._search.trials,
+            self._search.settings.max_trials,
+        )
+        reason = "it was cut off"
+        try:
+            with _CtrlC(self._on_ctrl_c):
+                self._handle(Ticked(at=self._clock.now()))  # a finished study ends here, before any worker starts
+                self._turn()
+                if not self._ended:
+                    self._executor.start(job, self.deliver, self._clock.now)
+                while not self._ended:
+                    self._executor.poll(self._patience())
+                    self._look_at_clock()
+                    self._turn()
+            reason = self._search.end_reason or reason
+        finally:
+            self._executor.close()
+            self._each_tracker("ended", reason)
+        self._store.end(reason)
+
+    def deliver(self, event: AnyEvent) -> None:
+        """Take an event from the executor. What it calls for is done at the end of the turn, but for stops."""
+        if isinstance(event, Logged):
+            self._logs.append((event.part, event.text))
+            self._each_tracker("logged", event.part.trial_id, event.text)
+            self._start_waiting()
+            return
+        self._handle(event)
+        if getattr(self._executor, "is_busy", False):
+            self._look_at_deadline()  # the loop cannot, while the objective has its thread
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _handle(self, event: AnyEvent) -> None:
+        if self._recorder is not None:
+            self._recorder(event)
+        for command in self._search.handle(event):
+            match command:
+                case SaveReports():
+                    self._reports.append(command)
+                    self._start_waiting()
+                    if self._trackers:
+                        self._each_tracker("reported", self._search.trials[command.part.trial_id], command.reports)
+                case SaveTrial() | SaveSplit() | StartPart() | EndSearch():
+                    self._commands.append(command)
+                case _:
+                    self._executor.perform(command)  # a stop: the sooner the better
+
+    def _turn(self) -> None:
+        while self._commands or self._is_due():
+            commands, self._commands = self._commands, []
+            self._write([c for c in commands if isinstance(c, SaveTrial | SaveSplit)])
+            self._tell(commands)
+        while self._search.can_prepare and not self._ended:
+            self._handle(Idled(at=self._clock.now()))
+
+    def _write(self, outcomes: Sequence[Save]) -> None:
+        reports, self._reports = self._reports, []
+        logs, self._logs = self._logs, []
+        self._waiting_since = None
+        if outcomes or reports or logs:
+            self._store.write([*reports, *outcomes], logs)
+
+    def _tell(self, commands: Sequence[AnyCommand]) -> None:
+        """Everything is on disk: now it may be known."""
+        for command in commands:
+            if isinstance(command, StartPart):
+                self._executor.perform(command)
+        saved = [c.trial.id for c in commands if isinstance(c, SaveTrial) and c.trial.state.is_end]
+        if saved:
+            self._handle(Saved(trial_ids=saved, at=self._clock.now()))
+        for command in commands:
+            match command:
+                case SaveTrial(trial) if self._trackers:
+                    started = trial.state is TrialState.RUNNING
+                    self._each_tracker("trial_started" if started else "trial_ended", trial)
+                case EndSearch():
+                    self._ended = True
+
+    def _start_waiting(self) -> None:
+        if self._waiting_since is None:
+            self._waiting_since = self._clock.now()
+
+    def _is_due(self) -> bool:
+        return self._waiting_since is not None and self._clock.now() - self._waiting_since >= _HURRY_S
+
+    def _patience(self) -> float:
+        wait = _PATIENCE_S if self._waiting_since is None else _HURRY_S
+        deadline = self._search.next_deadline()
+        return wait if deadline is None else max(0.0, min(wait, deadline - self._clock.now()))
+
+    def _look_at_clock(self) -> None:
+        now = self._clock.now()
+        if self._interrupted:
+            self._interrupted = False
+            self._handle(StopAsked(reason="it was interrupted by Ctrl-C", at=now))
+        self._look_at_deadline()
+        if now - self._ticked_at >= _PATIENCE_S:
+            self._ticked_at = now
+            self._store.beat()
+            self._each_tracker("tick", now)
+
+    def _look_at_deadline(self) -> None:
+        deadline = self._search.next_deadline()
+        if deadline is not None and deadline <= self._clock.now():
+            self._handle(Ticked(at=self._clock.now()))
+
+    def _on_ctrl_c(self) -> None:
+        if self._interrupted or getattr(self._executor, "is_busy", False):
+            raise KeyboardInterrupt  # asked twice; or the objective itself runs in this thread, and must leave it
+        self._interrupted = True
+
+    def _each_tracker(self, hook: str, *args: object) -> None:
+        for tracker in self._trackers:
+            try:
+                getattr(tracker, hook)(*args)
+            except Exception:
+                log.exception("the tracker %r failed in %s; the search goes on", tracker, hook)
+
+
+class _CtrlC:
+    """Calls a function on Ctrl-C instead of raising KeyboardInterrupt just anywhere, where that can be done."""
+
+    def __init__(self, on_interrupt: Callable[[], None]):
+        self._on_interrupt = on_interrupt
+        self._is_main = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> None:
+        if self._is_main:
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_main:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, signum: int, frame: FrameType | None) -> None:
+        self._on_interrupt()

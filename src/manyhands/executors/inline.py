@@ -1,0 +1,149 @@
+"""No workers at all: trials run one after another where ``tune`` was called. For debuggers, and for tiny objectives."""
+
+import io
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TextIO
+
+from manyhands.events import (
+    AnyCommand,
+    AnyEvent,
+    KillWorker,
+    Logged,
+    PartFailed,
+    PartFinished,
+    PartStopped,
+    Reported,
+    StartPart,
+    StopAsked,
+    StopPart,
+    WorkerJoined,
+)
+from manyhands.job import Job
+from manyhands.template import fill
+from manyhands.trial import Failure, Part, Report, Result
+from manyhands.worker.handle import TrialHandle
+from manyhands.worker.run import run_part
+
+
+class Inline:
+    """Runs the objective in the caller's own thread, one trial at a time.
+
+    A trial that hangs cannot be ended from outside: ``trial_timeout_s`` works only for objectives that report.
+
+    Attributes:
+        n_workers: 1.
+        is_busy: Whether the objective is running just now.
+    """
+
+    n_workers = 1
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self._n_joined = 0
+        self._todo: deque[StartPart] = deque()
+        self._handle: TrialHandle | None = None
+        self._killed = False
+
+    def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
+        """Remember what to do; see ``manyhands.ports.Executor``."""
+        self._job, self._deliver, self._now = job, deliver, now
+        self._todo.clear()
+        self._n_joined = 0
+
+    def poll(self, timeout_s: float) -> None:
+        """Run the next trial, if there is one."""
+        if self._n_joined == 0 or self._killed:
+            self._killed = False
+            self._n_joined += 1
+            self._deliver(WorkerJoined(worker=self._name, at=self._now()))
+        elif self._todo:
+            self._run(self._todo.popleft())
+        else:
+            time.sleep(min(timeout_s, 0.01))
+
+    def perform(self, command: AnyCommand) -> None:
+        """Queue, stop or give up a part."""
+        match command:
+            case StartPart():
+                self._todo.append(command)
+            case StopPart() if self._handle is not None and command.part.trial_id == self._handle.id:
+                self._handle.stop(command.reason)
+            case KillWorker(worker, reason) if worker == self._name and self._handle is not None:
+                self._handle.stop(reason)
+                self._killed = True
+
+    def close(self) -> None:
+        """Forget what was left to do."""
+        self._todo.clear()
+
+    @property
+    def _name(self) -> str:
+        return f"inline-{self._n_joined}" if self._n_joined > 1 else "inline"
+
+    def _run(self, start: StartPart) -> None:
+        part = start.part
+        params = fill(self._job.template, start.point)
+
+        def report(fields: list[object]) -> None:
+            self._deliver(Reported(part=part, reports=[Report(*fields)], at=self._now()))  # type: ignore[arg-type]
+
+        key = (part.trial_id, part.split, part.attempt)
+        self._handle = TrialHandle(key, params, self._job.checkpoints, report)
+        out = _Tee(sys.stdout)
+        self.is_busy = True
+        try:
+            with redirect_stdout(out), redirect_stderr(_Tee(sys.stderr, out)):
+                outcome = run_part(self._job, self._handle)
+        except KeyboardInterrupt:
+            outcome = None
+        finally:
+            self.is_busy = False
+            self._handle = None
+        if out.text:
+            self._deliver(Logged(part=part, text=out.text, at=self._now()))
+        self._deliver(_event(part, outcome, self._now()))
+
+
+def _event(part: Part, outcome: list[object] | None, at: float) -> AnyEvent:
+    match outcome:
+        case ["finished", fields]:
+            return PartFinished(part=part, result=Result(*fields), at=at)
+        case ["failed", fields]:
+            return PartFailed(part=part, failure=Failure(*fields), at=at)
+        case ["stopped"]:
+            return PartStopped(part=part, at=at)
+    return StopAsked(reason="it was interrupted by Ctrl-C", at=at)
+
+
+class _Tee(io.TextIOBase):
+    """Passes on what is written, and keeps it."""
+
+    def __init__(self, stream: TextIO, keeper: "_Tee | None" = None):
+        self._stream = stream
+        self._keeper = keeper or self
+        self._pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+    def write(self, text: str) -> int:
+        self._keeper._pieces.append(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return getattr(self._stream, "encoding", "utf-8")
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()

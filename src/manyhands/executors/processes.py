@@ -1,0 +1,320 @@
+"""Workers as processes of this machine.
+
+    driver ── socket pair ── worker          no port, no address: only the two ends exist
+       └───── pipe ──────── warden           kills what is left if the driver is killed
+
+Each worker leads a process group of its own, so whatever its objective starts ends with it. Workers are kept from trial
+to trial; one that dies is replaced at once, under a new name.
+"""
+
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from manyhands.errors import ExecutorError, PayloadError, SettingsError
+from manyhands.events import (
+    AnyCommand,
+    AnyEvent,
+    KillWorker,
+    Logged,
+    PartFailed,
+    PartFinished,
+    PartStopped,
+    Reported,
+    StartPart,
+    StopPart,
+    WorkerJoined,
+    WorkerLost,
+)
+from manyhands.executors.child import Child
+from manyhands.executors.limits import available_cores, check_memory_limit, memory_used, thread_limits
+from manyhands.job import Job
+from manyhands.wire import messages
+from manyhands.wire.culprit import explain_unpicklable
+from manyhands.wire.frames import FrameError
+from manyhands.wire.payload import dump
+
+_START_TIMEOUT_S = 300.0  # heavy libraries on a slow disk take minutes to import
+_MOST_FAILED_STARTS = 3  # in a row, and nobody has said hello
+_QUIT_TIMEOUT_S = 2.0
+_WATCH_S = 0.2  # how often processes are looked at, where the system does not tell by itself
+_WARDEN_AFTER_S = 0.5  # searches that are over by then need none
+
+
+class Processes:
+    """Runs workers as processes of this machine.
+
+    Args:
+        workers: How many; one for each available core if not given.
+        cores_per_worker: How many threads a worker's numeric libraries (BLAS, OpenMP) may use. Its share of the cores
+            if not given, so that all workers together use each core once.
+        memory_limit_mb: A worker that uses more memory of its own than this many megabytes (10^6 bytes) is killed,
+            which costs its trial one attempt. Linux only.
+
+    Raises:
+        SettingsError: A number makes no sense, or the system cannot tell how much memory a process uses.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        cores_per_worker: int | None = None,
+        memory_limit_mb: float | None = None,
+    ):
+        for what, number in (("workers", workers), ("cores_per_worker", cores_per_worker)):
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+                raise SettingsError(f"{what}={number!r} must be a whole number from 1 on.")
+        check_memory_limit(memory_limit_mb)
+        self.n_workers = workers or available_cores()
+        self._threads = cores_per_worker or max(1, available_cores() // self.n_workers)
+        self._memory_limit = None if memory_limit_mb is None else memory_limit_mb * 1e6
+        self._children: dict[str, Child] = {}
+        self._starting: dict[str, float] = {}  # workers that have not said hello -> when that will have taken too long
+        self._n_started = 0
+        self._failed_starts = 0
+        self._selector: selectors.BaseSelector | None = None
+        self._folder: Path | None = None
+        self._warden: subprocess.Popen[str] | None = None
+        self._watched_at = 0.0
+
+    # -- the executor's role -----------------------------------------------------------------------------------
+
+    def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
+        """Write the payload and start the processes; see ``manyhands.ports.Executor``."""
+        self._deliver, self._now = deliver, now
+        self._folder = Path(tempfile.mkdtemp(prefix="manyhands-"))
+        self._started_at = time.monotonic()
+        payload = self._folder / "payload"
+        try:
+            dump(job, str(payload))
+        except OSError as error:
+            raise ExecutorError(
+                f"The objective and its data could not be written to {payload}: {error}. "
+                f"Set TMPDIR to a folder with more space."
+            ) from error
+        except Exception as error:
+            raise PayloadError(explain_unpicklable(job.objective, error)) from error
+        self._setup = messages.Setup(str(payload), [str(entry) for entry in sys.path])
+        self._env = {**os.environ, **thread_limits(self._threads)}
+        self._selector = selectors.DefaultSelector()
+        for _ in range(self.n_workers):
+            self._start_child()
+
+    def poll(self, timeout_s: float) -> None:
+        """Deliver what has happened; see ``manyhands.ports.Executor``."""
+        assert self._selector is not None, "poll comes after start"  # noqa: S101
+        for child in self._children.values():
+            if child.has_backlog:
+                child.flush()
+                timeout_s = min(timeout_s, 0.01)
+        gone: dict[str, Child] = {}
+        for key, _ in self._selector.select(min(timeout_s, _WATCH_S)):
+            child = key.data
+            is_open = key.fd != child.pidfd and self._listen(child)
+            if not is_open:
+                gone[child.name] = child
+        self._watch(gone)
+        for child in gone.values():
+            self._replace(child)
+
+    def perform(self, command: AnyCommand) -> None:
+        """Pass a command on to the worker it is for."""
+        match command:
+            case StartPart(worker, part, point) if child := self._children.get(worker):
+                child.parts.append(part)
+                child.send(messages.Start(part, point))
+            case StopPart(worker, part, reason) if child := self._children.get(worker):
+                child.send(messages.Stop(part, reason))
+            case KillWorker(worker, reason) if child := self._children.get(worker):
+                child.kill(reason)
+
+    def close(self) -> None:
+        """End all workers and whatever they started, at once."""
+        children, self._children = list(self._children.values()), {}
+        for child in children:
+            if child.parts or not child.has_joined:
+                child.kill("the search is over")
+            else:
+                child.send(messages.Quit())  # it has nothing to do, so let its libraries say goodbye properly
+        give_up_at = time.monotonic() + _QUIT_TIMEOUT_S
+        for child in children:
+            while not child.has_exited() and time.monotonic() < give_up_at:
+                time.sleep(0.001)
+            child.bury()
+        if self._selector is not None:
+            self._selector.close()
+            self._selector = None
+        self._dismiss_warden()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    # -- workers come and go -----------------------------------------------------------------------------------
+
+    def _start_child(self) -> None:
+        assert self._folder is not None and self._selector is not None  # noqa: S101, PT018
+        self._n_started += 1
+        name = f"w{self._n_started}"
+        try:
+            child = Child(name, self._folder, self._env, self._setup)
+        except OSError as error:
+            raise ExecutorError(f"No worker process can be started: {error}. Try fewer workers.") from error
+        self._children[name] = child
+        self._starting[name] = time.monotonic() + _START_TIMEOUT_S
+        self._selector.register(child.socket, selectors.EVENT_READ, child)
+        if child.pidfd >= 0:
+            self._selector.register(child.pidfd, selectors.EVENT_READ, child)
+        self._tell_warden(f"add {child.pid}")
+
+    def _replace(self, child: Child) -> None:
+        while self._listen(child):  # its last messages count, if they arrived whole
+            if not self._has_more(child):
+                break
+        assert self._selector is not None  # noqa: S101
+        self._selector.unregister(child.socket)
+        if child.pidfd >= 0:
+            self._selector.unregister(child.pidfd)
+        cause = child.bury()
+        self._tell_warden(f"del {child.pid}")
+        del self._children[child.name]
+        self._starting.pop(child.name, None)
+        words, tail = child.last_words(), child.log_tail()
+        if words and child.parts:
+            self._deliver(Logged(part=child.parts[0], text=words, at=self._now()))
+        if not child.has_joined:
+            self._count_failed_start(cause, tail)
+        self._deliver(
+            WorkerLost(
+                worker=child.name,
+                cause=f"{cause}. Its last lines:\n{tail}" if tail else cause,
+                at=self._now(),
+            )
+        )
+        self._start_child()
+
+    def _count_failed_start(self, cause: str, tail: str) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            raise ExecutorError(
+                f"Workers die before they can do any work; the last one did because {cause}."
+                + (f" Its last lines:\n{tail}" if tail else "")
+            )
+
+    def _watch(self, gone: dict[str, Child]) -> None:
+        """Look at what no file descriptor tells: time, memory, and exits where there are no pidfds."""
+        now = time.monotonic()
+        if now - self._watched_at < _WATCH_S:
+            return
+        self._watched_at = now
+        for name, child in self._children.items():
+            if child.pidfd < 0 and child.has_exited():
+                gone[name] = child
+            if now > self._starting.get(name, now):
+                child.kill(f"it was not ready after {_START_TIMEOUT_S:g} seconds")
+            if self._memory_limit is not None and (used := memory_used(child.pid)) > self._memory_limit:
+                child.kill(
+                    f"it used {used / 1e6:.0f} MB of memory, and memory_limit_mb={self._memory_limit / 1e6:g} is the limit"
+                )
+        if self._warden is None and now - self._started_at > _WARDEN_AFTER_S:
+            self._call_warden()
+
+    # -- what workers say --------------------------------------------------------------------------------------
+
+    def _listen(self, child: Child) -> bool:
+        """Deliver what a worker has said; False if it will say no more."""
+        try:
+            bodies = child.receive()
+        except FrameError as error:
+            child.kill(f"it sent what is no message: {error}")
+            return False
+        if bodies is None:
+            return False
+        for body in bodies:
+            try:
+                self._understand(child, messages.decode(body))
+            except msgspec.DecodeError as error:
+                child.kill(f"it sent what is no message: {error}")
+                return False
+        return True
+
+    def _has_more(self, child: Child) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.socket, selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+    def _understand(self, child: Child, message: messages.Message) -> None:
+        at = self._now()
+        match message:
+            case messages.Finished(part, result):
+                self._answered(child, part)
+                self._deliver(PartFinished(part=part, result=result, at=at))
+            case messages.Failed(part, failure):
+                self._answered(child, part)
+                self._deliver(PartFailed(part=part, failure=failure, at=at))
+            case messages.Stopped(part):
+                self._answered(child, part)
+                self._deliver(PartStopped(part=part, at=at))
+            case messages.Reports(part, reports) if part in child.parts:
+                self._deliver(Reported(part=part, reports=reports, at=at))
+            case messages.Printed(part, text, upto):
+                child.has_printed(upto)
+                if part in child.parts:
+                    self._deliver(Logged(part=part, text=text, at=at))
+            case messages.Hello():
+                child.has_joined = True
+                self._failed_starts = 0
+                del self._starting[child.name]
+                self._deliver(WorkerJoined(worker=child.name, at=at))
+            case messages.Broken(traceback):
+                raise PayloadError(
+                    f"The objective was sent to the workers, but they cannot unpack it. "
+                    f"Can everything it uses be imported there?\n{traceback}"
+                )
+
+    def _answered(self, child: Child, part: messages.Part) -> None:
+        with suppress(ValueError):  # a worker can only answer for what it was given; the search checks that too
+            child.parts.remove(part)
+
+    # -- the warden --------------------------------------------------------------------------------------------
+
+    def _call_warden(self) -> None:
+        script = Path(__file__).parent.parent / "worker" / "warden.py"
+        self._warden = subprocess.Popen(  # noqa: S603 - our own code
+            [sys.executable, "-I", "-S", str(script), str(self._folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        for child in self._children.values():
+            self._tell_warden(f"add {child.pid}")
+
+    def _tell_warden(self, line: str) -> None:
+        if self._warden is not None and self._warden.stdin is not None:
+            with suppress(OSError):  # somebody killed it; the workers still notice by themselves
+                self._warden.stdin.write(line + "\n")
+                self._warden.stdin.flush()
+
+    def _dismiss_warden(self) -> None:
+        warden, self._warden = self._warden, None
+        if warden is None or warden.stdin is None:
+            return
+        with suppress(OSError):
+            warden.stdin.write("done\n")
+            warden.stdin.close()
+        try:
+            warden.wait(_QUIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            warden.kill()
+            warden.wait()

@@ -1,0 +1,33 @@
+"""What the workers of one search have to do. Part of the payload, so it needs nothing but the standard library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Job:
+    """An objective and how to call it.
+
+    Attributes:
+        objective: The user's function.
+        template: The shape of its params; see ``manyhands.template``.
+        takes_trial: Whether the objective wants the trial as its second argument.
+        metric: The key of an objective's dict that is optimised; None for ``"value"`` or ``"loss"``.
+        checkpoints: The folder below which trials keep their checkpoints.
+    """
+
+    def __init__(
+        self,
+        objective: Callable[..., Any],
+        template: object,
+        *,
+        takes_trial: bool = False,
+        metric: str | None = None,
+        checkpoints: str = "",
+    ):
+        self.objective = objective
+        self.template = template
+        self.takes_trial = takes_trial
+        self.metric = metric
+        self.checkpoints = checkpoints

@@ -1,0 +1,236 @@
+"""The roles that can be filled by anybody: what a search, and the driver around it, asks of its parts.
+
+None of these is inherited from, but for ``Tracker``, whose methods do nothing until overridden. The suites in
+``manyhands.testing`` say the same as these docstrings in a form that runs.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from manyhands.events import AnyCommand, AnyEvent, Save
+from manyhands.job import Job
+from manyhands.space import Point, Space
+from manyhands.trial import Part, Report, Result, Trial
+
+
+class Sampler(Protocol):
+    """Proposes the next trial, knowing every finished and every running one.
+
+    Values reach a sampler as *losses*: smaller is better, whatever the study's direction. Outcomes come once each,
+    through ``observe``, in the order in which they were known; a resumed study replays them, so a sampler whose
+    randomness depends on nothing but ``seed`` and ``trial_id`` goes on as if never interrupted.
+
+    Attributes:
+        learns: Whether outcomes change what is suggested. If not, trials may be proposed long before they start.
+    """
+
+    learns: bool
+
+    def start(self, space: Space, seed: int) -> None:
+        """Prepare for a search; called once, before anything else.
+
+        Raises:
+            SettingsError: The sampler cannot search this space.
+        """
+
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        """Return a point for a new trial.
+
+        Args:
+            trial_id: The new trial's id, which is not used again.
+            running: The points of trials that have no outcome yet, by id.
+
+        Returns:
+            The active parameters by name; None if there is nothing to suggest before another outcome is known. If no
+            trial runs either, that ends the search.
+        """
+
+    def observe(self, trial: Trial, loss: float | None) -> None:
+        """Learn of an outcome.
+
+        Args:
+            trial: The trial as it ended.
+            loss: What to make small; None if the trial failed.
+        """
+
+
+class Scheduler(Protocol):
+    """Judges the reports of running trials against all others."""
+
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
+        """Return why the trial should stop, in words, or None if it should go on."""
+
+    def observe(self, trial: Trial, loss: float | None) -> None:
+        """Learn of an outcome; see ``Sampler.observe``."""
+
+
+class StopRule(Protocol):
+    """Ends a search early."""
+
+    def observe(self, trial: Trial, is_best: bool, direction: str) -> str | None:
+        """Learn of an outcome, and return why the search should end, or None.
+
+        Args:
+            trial: The trial as it ended.
+            is_best: Whether it is better than every trial before it.
+            direction: ``"minimize"`` or ``"maximize"``.
+        """
+
+
+class Executor(Protocol):
+    """Runs workers somewhere, and no more.
+
+    Everything happens within ``poll``, on the caller's thread: there it hands events to the ``deliver`` it was
+    started with. A worker is announced by ``WorkerJoined``, and again after it was lost and replaced, under a new
+    name.
+
+    Attributes:
+        n_workers: How many workers there will be.
+    """
+
+    n_workers: int
+
+    def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
+        """Get the workers going; returns before they are there.
+
+        Args:
+            job: What the workers have to do.
+            deliver: Takes each event.
+            now: Tells the time that events carry.
+
+        Raises:
+            PayloadError: The objective cannot be sent to workers.
+            ExecutorError: No worker can be started.
+        """
+
+    def poll(self, timeout_s: float) -> None:
+        """Deliver what has happened; if nothing has, wait for it, at most ``timeout_s`` seconds.
+
+        Raises:
+            PayloadError: The objective cannot be unpacked by the workers.
+            ExecutorError: Workers die before they can do any work.
+        """
+
+    def perform(self, command: AnyCommand) -> None:
+        """Carry out a ``StartPart``, ``StopPart`` or ``KillWorker``; unknown workers are ignored."""
+
+    def close(self) -> None:
+        """End all workers and whatever they started, at once; may be called twice."""
+
+
+class StudySpec(Struct, frozen=True):
+    """What makes a study the one it is: a rerun has to agree with it.
+
+    Attributes:
+        name: The study's name in its store.
+        space: ``Space.spec()``.
+        direction: ``"minimize"`` or ``"maximize"``.
+        metric: The key of the objective's dict that is optimised.
+        n_splits: How many splits a trial has; None if trials come in one piece.
+        seed: Of the sampler; -1 leaves it to the store, which has the stored one or 0.
+        sampler: Its name; may change from run to run.
+        created_at: Seconds since 1970.
+    """
+
+    name: str
+    space: Any
+    direction: str = "minimize"
+    metric: str | None = None
+    n_splits: int | None = None
+    seed: int = 0
+    sampler: str = ""
+    created_at: float = 0.0
+
+
+class History(Struct, frozen=True):
+    """What a store knows of a study.
+
+    Attributes:
+        spec: What makes it this study.
+        trials: By id. Those without an end are to be run again.
+        splits: The results so far of trials without an end, by trial id and split.
+        end_reason: Why its last run ended; empty if it was cut off.
+    """
+
+    spec: StudySpec
+    trials: list[Trial]
+    splits: dict[tuple[int, int], Result]
+    end_reason: str = ""
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether any trial has come to its end."""
+        return any(trial.state.is_end for trial in self.trials)
+
+
+class Store(Protocol):
+    """Keeps one study. One driver at a time owns it, and only the owner writes."""
+
+    def open(self, spec: StudySpec, *, resume: bool) -> History:
+        """Create the study, or take it up again, and become its owner.
+
+        Returns:
+            What is stored. Its spec is the stored one, which may differ from the given one in seed and sampler.
+
+        Raises:
+            StudyMismatchError: A study of that name exists and differs, or exists and ``resume`` is false.
+            StudyOwnedError: Another driver owns it.
+            StoreError: The store cannot be used.
+        """
+
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        """Keep all of it or none; on return it is durable.
+
+        Raises:
+            StudyOwnedError: Another driver took the study over.
+            StoreError: It could not be written.
+        """
+
+    def beat(self) -> None:
+        """Show that the owner lives, if it has not written for some seconds."""
+
+    def end(self, reason: str) -> None:
+        """Note why the run ended, and give the study up."""
+
+    def log(self, trial_id: int) -> str:
+        """Everything the trial printed, its parts and attempts one after another."""
+
+    def close(self) -> None:
+        """Release the file; may be called twice."""
+
+
+class Tracker:
+    """Listens to a search. Override what is of interest; what a method raises is logged and goes no further.
+
+    Outcomes are told after they are on disk.
+    """
+
+    def started(self, spec: StudySpec, n_workers: int, trials: Mapping[int, Trial], max_trials: int | None) -> None:
+        """The search begins, with the trials of earlier runs."""
+
+    def trial_started(self, trial: Trial) -> None:
+        """A trial was given to a worker."""
+
+    def reported(self, trial: Trial, reports: Sequence[Report]) -> None:
+        """A running trial reported intermediate values."""
+
+    def logged(self, trial_id: int, text: str) -> None:
+        """A running trial printed something."""
+
+    def trial_ended(self, trial: Trial) -> None:
+        """A trial has its outcome, or was interrupted by the end of the search."""
+
+    def tick(self, at: float) -> None:
+        """Some time went by; called a few times a second."""
+
+    def ended(self, reason: str) -> None:
+        """The search is over."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> float:
+        """Seconds since 1970, never going backwards."""

@@ -1,0 +1,445 @@
+"""The search as a pure machine: events in, commands out; no clock, socket, thread or file.
+
+    WorkerJoined ──▶ StartPart                 (a waiting part, or a new trial from the sampler)
+    Reported     ──▶ SaveReports, StopPart     (the scheduler judges)
+    PartFinished ──▶ SaveTrial                 (when it was the trial's last part)
+    Saved        ──▶ StartPart                 (now the outcome may be told: to the sampler, and to the stop rules)
+    WorkerLost   ──▶ StartPart                 (its parts wait again, before all others)
+    Idled        ──▶                           (a suggestion is prepared, so that the next free worker need not wait)
+
+Rule 1: everything that changes the state of a trial is in this file.
+Rule 2: nothing here knows which executor, store or tracker is in use.
+Rule 3: an outcome that is not on disk is known to nobody; it becomes known by ``Saved``.
+Rule 4: the cost of an event does not depend on the number of trials.
+
+Same settings and same events give the same commands, so a recorded run can be replayed.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.random import default_rng
+
+from manyhands.events import (
+    AnyCommand,
+    AnyEvent,
+    Asked,
+    EndSearch,
+    Idled,
+    KillWorker,
+    PartFailed,
+    PartFinished,
+    PartStopped,
+    Reported,
+    Saved,
+    SaveReports,
+    SaveSplit,
+    SaveTrial,
+    StartPart,
+    StopAsked,
+    StopPart,
+    Ticked,
+    WorkerJoined,
+    WorkerLost,
+)
+from manyhands.ports import History, Sampler, Scheduler, StopRule
+from manyhands.space import Point, Space
+from manyhands.splits import combine
+from manyhands.trial import Failure, Part, Result, Trial, TrialState
+from manyhands.work import WorkQueue
+
+#: A sampler draws from the stream ``[seed, trial_id]``; points given to start with are completed from this one.
+_START_STREAM = 0x57A27
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What is fixed for one run of a search; see ``manyhands.tune`` for each of them."""
+
+    direction: str = "minimize"
+    seed: int = 0
+    max_trials: int | None = None
+    n_splits: int | None = None
+    max_failures: int | None = None
+    max_attempts: int = 3
+    timeout_s: float | None = None
+    trial_timeout_s: float | None = None
+
+
+class Search:
+    """Everything that is known of a search, and every decision about it.
+
+    Args:
+        space: What is searched.
+        sampler: Proposes trials; is started here.
+        settings: What is fixed.
+        scheduler: Judges reports; None lets every trial run to its end.
+        rules: What may end the search early.
+        start_with: Points to try first; what they leave open is drawn at random.
+
+    Attributes:
+        trials: All trials by id, the running ones included.
+        best: The finished trial with the best value so far, among those whose outcome is known.
+        end_reason: Why the search is over, or None.
+        fatal: The failure that shows the objective cannot work at all, or None.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        sampler: Sampler,
+        settings: Settings,
+        *,
+        scheduler: Scheduler | None = None,
+        rules: Sequence[StopRule] = (),
+        start_with: Sequence[Point] = (),
+    ):
+        self.space = space
+        self.settings = settings
+        self.trials: dict[int, Trial] = {}
+        self.best: Trial | None = None
+        self.end_reason: str | None = None
+        self.fatal: Failure | None = None
+        self._sampler = sampler
+        self._scheduler = scheduler
+        self._rules = rules
+        self._start_with = start_with
+        self._n_parts = settings.n_splits or 1
+        self._work = WorkQueue(settings.trial_timeout_s, ahead=not sampler.learns and settings.max_attempts > 1)
+        self._pending: dict[int, Point] = {}  # trials without an outcome, the prepared ones included
+        self._prepared: deque[Trial] = deque()
+        self._splits: dict[int, dict[int, Result]] = {}  # results so far of running trials with splits
+        self._unsaved: set[int] = set()  # trials whose outcome is on its way to the disk
+        self._next_id = 0
+        self._n_ended = 0
+        self._n_failed = 0
+        self._is_dry = False  # the sampler has nothing more to suggest, as things stand
+        self._ends_at: float | None = None
+        self._rule_reasons: list[str] = []  # why the search should end, as its rules see it
+        sampler.start(space, settings.seed)
+
+    # -- what can be asked of it -------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> Mapping[int, Point]:
+        """The points of trials that have no outcome yet."""
+        return MappingProxyType(self._pending)
+
+    @property
+    def n_ended(self) -> int:
+        """How many trials have an outcome that is known."""
+        return self._n_ended
+
+    @property
+    def can_prepare(self) -> bool:
+        """Whether ``Idled`` would be of use."""
+        return len(self._prepared) < self._n_prepared_wanted() and self._may_propose()
+
+    def next_deadline(self) -> float | None:
+        """When a ``Ticked`` is next needed, at the earliest."""
+        times = [t for t in (self._ends_at, self._work.next_deadline) if t is not None]
+        return min(times, default=None)
+
+    def restore(self, history: History) -> None:
+        """Take up a stored study: learn its outcomes in their order, and let its unfinished trials run again."""
+        for stored in history.trials:
+            # The store may only know the names of what a choice was made from; this space has the objects.
+            self.trials[stored.id] = replace(stored, params=self.space.build(stored.point))
+            self._next_id = max(self._next_id, stored.id + 1)
+        for trial in sorted((t for t in self.trials.values() if t.state.is_end), key=lambda t: t.order):
+            self._learn(trial)
+        for (trial_id, split), result in history.splits.items():
+            self._splits.setdefault(trial_id, {})[split] = result
+        for trial in [t for t in self.trials.values() if not t.state.is_end]:
+            done = self._splits.get(trial.id, {})
+            self._pending[trial.id] = trial.point
+            self.trials[trial.id] = replace(trial, state=TrialState.RUNNING, ended_at=None, reason="")
+            self._work.add(Part(trial.id, split) for split in range(self._n_parts) if split not in done)
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def handle(self, event: AnyEvent) -> list[AnyCommand]:
+        """Absorb one event and return the commands it calls for, in the order in which to perform them."""
+        out: list[AnyCommand] = []
+        self._absorb(event, out)
+        if self.end_reason is None and self._rule_reasons:
+            self._end(self._rule_reasons[0], event.at, out)
+        if self.end_reason is None:
+            self._assign(event.at, out)
+            self._check_whether_done(event.at, out)
+        return out
+
+    def _absorb(self, event: AnyEvent, out: list[AnyCommand]) -> None:
+        match event:
+            case PartFinished():
+                self._part_finished(event, out)
+            case Saved():
+                self._saved(event)
+            case Reported():
+                self._reported(event, out)
+            case PartFailed():
+                self._part_failed(event, out)
+            case PartStopped():
+                self._part_stopped(event, out)
+            case WorkerJoined():
+                self._work.join(event.worker)
+                if self._ends_at is None and self.settings.timeout_s is not None:
+                    self._ends_at = event.at + self.settings.timeout_s
+            case WorkerLost():
+                self._worker_lost(event, out)
+            case Idled():
+                self._prepare()
+            case Ticked():
+                self._ticked(event, out)
+            case StopAsked():
+                self._end(event.reason, event.at, out)
+            case Asked():
+                self._asked(event, out)
+            case _:
+                raise TypeError(f"A search cannot handle {event!r}.")
+
+    def _part_finished(self, event: PartFinished, out: list[AnyCommand]) -> None:
+        part, result = event.part, event.result
+        worker = self._release(part, event.at)
+        if worker is None:
+            return
+        if self.settings.n_splits is not None:
+            done = self._splits.setdefault(part.trial_id, {})
+            done[part.split] = result
+            if len(done) < self._n_parts:
+                out.append(SaveSplit(part.trial_id, part.split, result))
+                return
+            result, split_values = combine([done[split] for split in sorted(done)])
+        else:
+            split_values = ()
+        self._conclude(
+            part.trial_id,
+            event.at,
+            out,
+            state=TrialState.FINISHED,
+            value=result.value,
+            variance=result.variance,
+            metrics=result.metrics,
+            split_values=split_values,
+            worker=worker,
+        )
+
+    def _part_failed(self, event: PartFailed, out: list[AnyCommand]) -> None:
+        worker = self._release(event.part, event.at)
+        if worker is None:
+            return
+        if event.failure.fatal:
+            self.fatal = event.failure
+            self._end(event.failure.reason, event.at, out)
+            return
+        self._fail(event.part.trial_id, event.failure, event.at, out, worker)
+
+    def _part_stopped(self, event: PartStopped, out: list[AnyCommand]) -> None:
+        worker = self._release(event.part, event.at)
+        if worker is not None:
+            self._conclude(event.part.trial_id, event.at, out, state=TrialState.STOPPED, worker=worker)
+
+    def _reported(self, event: Reported, out: list[AnyCommand]) -> None:
+        part = event.part
+        worker = self._work.holder(part)
+        trial = self.trials.get(part.trial_id)
+        if worker is None or trial is None or trial.state.is_end:
+            return
+        out.append(SaveReports(part, event.reports))
+        values = [report.value for report in event.reports if report.value is not None]
+        if values:
+            trial = self.trials[trial.id] = replace(trial, value=values[-1])
+        if self._scheduler is None or trial.reason:
+            return
+        for report in event.reports:
+            if report.value is None:
+                continue
+            reason = self._scheduler.judge(trial.id, report, self._loss(report.value))
+            if reason is not None:
+                self.trials[trial.id] = replace(trial, reason=reason)
+                out.append(StopPart(worker, part, reason))
+                return
+
+    def _worker_lost(self, event: WorkerLost, out: list[AnyCommand]) -> None:
+        parts = self._work.leave(event.worker)
+        for part in reversed(parts[1:]):  # it had not come to these
+            if not self.trials[part.trial_id].state.is_end:
+                self._work.put_back(part)
+        if not parts or self.trials[parts[0].trial_id].state.is_end:
+            return
+        part = parts[0]
+        trial = self.trials[part.trial_id]
+        trial = self.trials[trial.id] = replace(trial, lost=(*trial.lost, event.cause))
+        if part.attempt < self.settings.max_attempts:
+            self._work.put_back(Part(part.trial_id, part.split, part.attempt + 1))
+            return
+        reason = f"its worker was lost {part.attempt} times, the last time because {_first_line(event.cause)}"
+        self._fail(trial.id, Failure(reason, event.cause), event.at, out, event.worker)
+
+    def _ticked(self, event: Ticked, out: list[AnyCommand]) -> None:
+        for worker, part in self._work.overdue(event.at):
+            limit = self.settings.trial_timeout_s
+            reason = f"it ran longer than trial_timeout_s={limit:g} seconds"
+            if self._release(part, event.at) is not None:
+                self._fail(part.trial_id, Failure(reason), event.at, out, worker)
+            for lost in reversed(self._work.leave(worker)):
+                self._work.put_back(lost)
+            out.append(KillWorker(worker, reason))
+        if self._ends_at is not None and event.at >= self._ends_at:
+            self._end(f"the time was up: timeout_s={self.settings.timeout_s:g}", event.at, out)
+
+    def _asked(self, event: Asked, out: list[AnyCommand]) -> None:
+        trial = self._propose() if self.end_reason is None else None
+        if trial is not None:
+            self._begin(trial, event.at, out)
+            self._work.lend(Part(trial.id))
+
+    # -- the life of a trial -----------------------------------------------------------------------------------
+
+    def _assign(self, at: float, out: list[AnyCommand]) -> None:
+        while True:
+            taken = self._work.take(at)
+            if taken is not None:
+                worker, part = taken
+                out.append(StartPart(worker, part, self.trials[part.trial_id].point))
+                continue
+            trial = self._propose() if self._work.has_room else None
+            if trial is None:
+                return
+            self._begin(trial, at, out)
+            self._work.add(Part(trial.id, split) for split in range(self._n_parts))
+
+    def _propose(self) -> Trial | None:
+        if self._prepared:
+            return self._prepared.popleft()
+        return self._suggest() if self._may_propose() else None
+
+    def _may_propose(self) -> bool:
+        if self.end_reason is not None or self._is_dry:
+            return False
+        if self.settings.max_trials is not None and self._next_id >= self.settings.max_trials:
+            return False
+        # A sampler that learns should know what is about to be on disk before it thinks.
+        return not (self._sampler.learns and self._unsaved)
+
+    def _suggest(self) -> Trial | None:
+        trial_id = self._next_id
+        if trial_id < len(self._start_with):
+            rng = default_rng([_START_STREAM, self.settings.seed, trial_id])
+            point: Point | None = self.space.sample(rng, self._start_with[trial_id])
+        else:
+            point = self._sampler.suggest(trial_id, self.running)
+        if point is None:
+            self._is_dry = True
+            return None
+        self._next_id += 1
+        self._pending[trial_id] = point
+        return Trial(trial_id, point, self.space.build(point))
+
+    def _prepare(self) -> None:
+        trial = self._suggest() if self.can_prepare else None
+        if trial is not None:
+            self._prepared.append(trial)
+
+    def _n_prepared_wanted(self) -> int:
+        # One worker alone should have the newest knowledge; many gain more from not waiting.
+        return 1 if self._work.n_workers > 1 and self._sampler.learns else 0
+
+    def _begin(self, trial: Trial, at: float, out: list[AnyCommand]) -> None:
+        trial = self.trials[trial.id] = replace(trial, started_at=at)
+        out.append(SaveTrial(trial))
+
+    def _release(self, part: Part, at: float) -> str | None:
+        """Free the part's worker and return its name; None if the part is not to count (any more)."""
+        worker = self._work.holder(part)
+        if worker is None or not self._work.finish(part, at):
+            return None
+        return None if self.trials[part.trial_id].state.is_end else worker
+
+    def _fail(self, trial_id: int, failure: Failure, at: float, out: list[AnyCommand], worker: str) -> None:
+        self._conclude(
+            trial_id,
+            at,
+            out,
+            state=TrialState.FAILED,
+            value=None,
+            reason=failure.reason,
+            traceback=failure.traceback,
+            worker=worker,
+        )
+
+    def _conclude(self, trial_id: int, at: float, out: list[AnyCommand], **changes: object) -> None:
+        """A trial has its outcome: have it saved. Nobody is told before that is done."""
+        order = self._n_ended + len(self._unsaved)
+        trial = replace(self.trials[trial_id], ended_at=at, order=order, **changes)
+        self.trials[trial_id] = trial
+        self._splits.pop(trial_id, None)
+        self._unsaved.add(trial_id)
+        out.append(SaveTrial(trial))
+        if self._n_parts > 1:
+            for worker, part in self._work.drop(trial_id, self._n_parts):
+                out.append(StopPart(worker, part, "another split of its trial failed"))
+
+    def _saved(self, event: Saved) -> None:
+        for trial_id in event.trial_ids:
+            if trial_id not in self._unsaved:
+                continue
+            self._unsaved.remove(trial_id)
+            del self._pending[trial_id]
+            self._learn(self.trials[trial_id])
+
+    def _learn(self, trial: Trial) -> None:
+        """The outcome is on disk: tell everybody."""
+        self._n_ended += 1
+        self._is_dry = False
+        loss = None if trial.value is None else self._loss(trial.value)
+        self._sampler.observe(trial, loss)
+        if self._scheduler is not None:
+            self._scheduler.observe(trial, loss)
+        is_best = trial.state is TrialState.FINISHED and (
+            self.best is None or self._loss(trial.value) < self._loss(self.best.value)
+        )
+        if is_best:
+            self.best = trial
+        self._n_failed += trial.state is TrialState.FAILED
+        for rule in self._rules:
+            reason = rule.observe(trial, is_best, self.settings.direction)
+            if reason is not None:
+                self._rule_reasons.append(reason)
+        if self.settings.max_failures is not None and self._n_failed >= self.settings.max_failures:
+            self._rule_reasons.append(f"{self._n_failed} trials failed, and max_failures={self.settings.max_failures}")
+
+    def _loss(self, value: float) -> float:
+        return value if self.settings.direction == "minimize" else -value
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def _check_whether_done(self, at: float, out: list[AnyCommand]) -> None:
+        if self._pending or self._unsaved:
+            return
+        limit = self.settings.max_trials
+        if limit is not None and self._n_ended >= limit:
+            self._end(f"all {self._n_ended} trials are done", at, out)
+        elif self._is_dry:
+            self._end(f"the space is used up: all {self._n_ended} configurations were tried", at, out)
+
+    def _end(self, reason: str, at: float, out: list[AnyCommand]) -> None:
+        if self.end_reason is not None:
+            return
+        self.end_reason = reason
+        for trial in self._prepared:
+            del self._pending[trial.id]
+        self._prepared.clear()
+        for trial_id in self._pending:
+            if trial_id in self._unsaved:
+                continue
+            trial = replace(self.trials[trial_id], state=TrialState.INTERRUPTED, ended_at=at, reason=reason)
+            self.trials[trial_id] = trial
+            out.append(SaveTrial(trial))
+        out.append(EndSearch(reason))
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]

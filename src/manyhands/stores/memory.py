@@ -1,0 +1,55 @@
+"""A store that lasts as long as its process: for tests, and for searches that nobody needs again."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from manyhands.events import Save, SaveSplit, SaveTrial
+from manyhands.ports import History, StudySpec
+from manyhands.stores.matching import check_match
+from manyhands.trial import Part, Result, Trial
+
+
+class MemoryStore:
+    """Keeps a study in memory. Reports are not kept, since nothing ever reads them back."""
+
+    def __init__(self) -> None:
+        self._spec: StudySpec | None = None
+        self._trials: dict[int, Trial] = {}
+        self._splits: dict[tuple[int, int], Result] = {}
+        self._logs: dict[int, dict[Part, list[str]]] = {}
+        self._end_reason = ""
+
+    def open(self, spec: StudySpec, *, resume: bool) -> History:
+        """Create the study, or take it up again; see ``manyhands.ports.Store``."""
+        if self._spec is not None:
+            check_match(self._spec, spec, resume=resume, where="this MemoryStore")
+            spec = replace(spec, seed=self._spec.seed, created_at=self._spec.created_at)
+        self._spec = replace(spec, seed=max(spec.seed, 0))
+        return History(self._spec, list(self._trials.values()), dict(self._splits), self._end_reason)
+
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        """Keep it."""
+        for save in saves:
+            match save:
+                case SaveTrial(trial):
+                    self._trials[trial.id] = trial
+                case SaveSplit(trial_id, split, result):
+                    self._splits[trial_id, split] = result
+        for part, text in logs:
+            self._logs.setdefault(part.trial_id, {}).setdefault(part, []).append(text)
+
+    def beat(self) -> None:
+        """Nobody else could be waiting for it."""
+
+    def end(self, reason: str) -> None:
+        """Note why the run ended."""
+        self._end_reason = reason
+
+    def log(self, trial_id: int) -> str:
+        """Everything the trial printed."""
+        parts = self._logs.get(trial_id, {})
+        return "".join("".join(parts[part]) for part in sorted(parts, key=lambda p: (p.split, p.attempt)))
+
+    def close(self) -> None:
+        """There is nothing to release."""

@@ -1,0 +1,143 @@
+"""What can be read from a store's file without owning it: for the command line, and for ``load_study``."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from manyhands.errors import StudyNotFoundError
+from manyhands.ports import History, StudySpec
+from manyhands.space import Space
+from manyhands.stores.connecting import connect_read_only, explained
+from manyhands.stores.owner import Owner
+from manyhands.trial import Report, Result, Trial, TrialState
+
+
+class StudyInfo(Struct, frozen=True):
+    """A study at a glance.
+
+    Attributes:
+        name: Its name.
+        direction: ``"minimize"`` or ``"maximize"``.
+        counts: Number of trials by state.
+        best_value: The best value of a finished trial, or None.
+        created_at: Seconds since 1970.
+        end_reason: Why its last run ended; empty if one goes on, or was cut off.
+        driver: The process that drives it now, in words; empty if none does.
+    """
+
+    name: str
+    direction: str
+    counts: dict[str, int]
+    best_value: float | None
+    created_at: float
+    end_reason: str
+    driver: str
+
+
+def list_studies(path: str | Path) -> list[StudyInfo]:
+    """All studies of a store, the oldest first."""
+    path = Path(path)
+    with closing(connect_read_only(path)) as connection, explained(path):
+        rows = connection.execute("SELECT id, spec, end_reason, owner, seen_at FROM studies ORDER BY id").fetchall()
+        return [_info(connection, row) for row in rows]
+
+
+def load_history(path: str | Path, name: str) -> History:
+    """Everything that is known of a study but its reports and its output."""
+    path = Path(path)
+    with closing(connect_read_only(path)) as connection, explained(path):
+        return read_history(connection, _find(connection, path, name))
+
+
+def load_log(path: str | Path, name: str, trial_id: int) -> str:
+    """Everything a trial printed, its parts and attempts one after another."""
+    path = Path(path)
+    with closing(connect_read_only(path)) as connection, explained(path):
+        return read_log(connection, _find(connection, path, name), trial_id)
+
+
+def load_reports(path: str | Path, name: str, trial_id: int) -> list[Report]:
+    """A trial's intermediate values, in the order of their arrival."""
+    path = Path(path)
+    with closing(connect_read_only(path)) as connection, explained(path):
+        rows = connection.execute(
+            "SELECT step, value, metrics, at FROM reports WHERE study_id = ? AND trial_id = ? ORDER BY id",
+            (_find(connection, path, name), trial_id),
+        )
+        return [Report(step, value, msgspec.json.decode(metrics), at) for step, value, metrics, at in rows]
+
+
+def read_history(connection: sqlite3.Connection, study_id: int) -> History:
+    """The history of the study with this number, over an open connection."""
+    text, end_reason = connection.execute("SELECT spec, end_reason FROM studies WHERE id = ?", (study_id,)).fetchone()
+    spec = msgspec.json.decode(text, type=StudySpec)
+    space = Space.from_spec(spec.space)
+    rows = connection.execute("SELECT * FROM trials WHERE study_id = ? ORDER BY id", (study_id,))
+    trials = [_trial(row, space) for row in rows]
+    rows = connection.execute("SELECT trial_id, split, result FROM splits WHERE study_id = ?", (study_id,))
+    splits = {(trial_id, split): msgspec.json.decode(result, type=Result) for trial_id, split, result in rows}
+    return History(spec, trials, splits, end_reason)
+
+
+def read_log(connection: sqlite3.Connection, study_id: int, trial_id: int) -> str:
+    """A trial's output, over an open connection."""
+    rows = connection.execute(
+        "SELECT text FROM logs WHERE study_id = ? AND trial_id = ? ORDER BY split, attempt, id",
+        (study_id, trial_id),
+    )
+    return "".join(text for (text,) in rows)
+
+
+def _find(connection: sqlite3.Connection, path: Path, name: str) -> int:
+    row = connection.execute("SELECT id FROM studies WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        names = [n for (n,) in connection.execute("SELECT name FROM studies ORDER BY id DESC LIMIT 10")]
+        known = f"It has: {', '.join(map(repr, names))}." if names else "It has no studies yet."
+        raise StudyNotFoundError(f"The store {path} has no study {name!r}. {known}")
+    return int(row[0])
+
+
+def _info(connection: sqlite3.Connection, row: Sequence[Any]) -> StudyInfo:
+    study_id, text, end_reason, owner_text, seen_at = row
+    spec = msgspec.json.decode(text, type=StudySpec)
+    counts = dict(
+        connection.execute(
+            "SELECT state, count(*) FROM trials WHERE study_id = ? GROUP BY state", (study_id,)
+        ).fetchall()
+    )
+    pick = "min" if spec.direction == "minimize" else "max"
+    (best,) = connection.execute(
+        f"SELECT {pick}(value) FROM trials WHERE study_id = ? AND state = 'finished'",  # noqa: S608 - one of two words
+        (study_id,),
+    ).fetchone()
+    owner = msgspec.json.decode(owner_text, type=Owner) if owner_text else None
+    driver = owner.describe() if owner is not None and owner.is_alive(seen_at) else ""
+    return StudyInfo(spec.name, spec.direction, counts, best, spec.created_at, end_reason, driver)
+
+
+def _trial(row: Sequence[Any], space: Space) -> Trial:
+    (_, trial_id, point_text, state, value, variance, metrics, split_values, *rest) = row
+    reason, traceback, lost, started_at, ended_at, worker, order = rest
+    point = msgspec.json.decode(point_text)
+    return Trial(
+        trial_id,
+        point,
+        space.build(point),
+        TrialState(state),
+        value,
+        variance,
+        msgspec.json.decode(metrics),
+        tuple(msgspec.json.decode(split_values)),
+        reason,
+        traceback,
+        tuple(msgspec.json.decode(lost)),
+        started_at,
+        ended_at,
+        worker,
+        order,
+    )

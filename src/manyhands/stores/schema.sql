@@ -1,0 +1,61 @@
+-- One file holds many studies. Every change of a study's rows goes with a check of its epoch.
+
+CREATE TABLE studies (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT    NOT NULL UNIQUE,
+    spec        TEXT    NOT NULL,            -- JSON of ports.StudySpec
+    end_reason  TEXT    NOT NULL DEFAULT '', -- why its last run ended; empty while one goes on, or if it was cut off
+    epoch       INTEGER NOT NULL DEFAULT 0,  -- one more for each driver that took the study
+    owner       TEXT    NOT NULL DEFAULT '', -- JSON: host, pid, born_at, since; empty if nobody has it
+    seen_at     REAL    NOT NULL DEFAULT 0   -- when the owner last showed that it lives, in seconds since 1970
+) STRICT;
+
+CREATE TABLE trials (
+    study_id     INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+    id           INTEGER NOT NULL,
+    point        TEXT    NOT NULL,           -- JSON: flat name -> value; a choice is the index of its option
+    state        TEXT    NOT NULL,
+    value        REAL,
+    variance     REAL,
+    metrics      TEXT    NOT NULL,           -- JSON
+    split_values TEXT    NOT NULL,           -- JSON
+    reason       TEXT    NOT NULL,
+    traceback    TEXT    NOT NULL,
+    lost         TEXT    NOT NULL,           -- JSON: a text for each lost attempt
+    started_at   REAL    NOT NULL,
+    ended_at     REAL,
+    worker       TEXT    NOT NULL,
+    "order"      INTEGER NOT NULL,           -- rank among the outcomes; -1 while there is none
+    PRIMARY KEY (study_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE splits (
+    study_id INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+    trial_id INTEGER NOT NULL,
+    split    INTEGER NOT NULL,
+    result   TEXT    NOT NULL,               -- JSON of trial.Result
+    PRIMARY KEY (study_id, trial_id, split)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reports (
+    id       INTEGER PRIMARY KEY,            -- in the order of arrival
+    study_id INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+    trial_id INTEGER NOT NULL,
+    split    INTEGER NOT NULL,
+    attempt  INTEGER NOT NULL,
+    step     INTEGER NOT NULL,
+    value    REAL,                           -- NULL if it was not finite
+    metrics  TEXT    NOT NULL,               -- JSON
+    at       REAL    NOT NULL
+) STRICT;
+
+CREATE TABLE logs (
+    id       INTEGER PRIMARY KEY,            -- in the order of arrival
+    study_id INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+    trial_id INTEGER NOT NULL,
+    split    INTEGER NOT NULL,
+    attempt  INTEGER NOT NULL,
+    text     TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX logs_by_trial ON logs (study_id, trial_id);

@@ -1,0 +1,271 @@
+"""A study, as people hold it in their hands: what came out, and trials by ask-and-tell."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from manyhands import results
+from manyhands.clock import SystemClock
+from manyhands.errors import ManyhandsError, NoResultError, SearchEndedError, SettingsError
+from manyhands.events import AnyEvent, Asked, PartFailed, PartFinished, Reported, Saved, SaveTrial, StopPart
+from manyhands.ports import History, Sampler, Scheduler
+from manyhands.samplers import make_sampler
+from manyhands.search import Search, Settings
+from manyhands.space import Space
+from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
+from manyhands.worker.result import Unclear, number, read_result
+
+
+class Study:
+    """The trials of a search and the best among them; also a search to be driven by hand, by ask-and-tell.
+
+    ``mh.tune`` returns a study, and so does ``mh.load_study``. One that is made here has no workers and no store: you
+    ask it for trials, run them as you like, any number at a time, and tell it what came out.
+
+    Args:
+        space: Any nesting of dicts, lists and tuples with parameters as leaves.
+        sampler: Its name, or a sampler of your own.
+        direction: ``"minimize"`` or ``"maximize"``.
+        seed: Same seed, same trials, as long as they are asked and told in the same order.
+        metric: The key under which a dict that is told holds its value; ``"value"`` or ``"loss"`` if not given.
+        scheduler: Judges what is reported.
+        max_trials: ``ask`` raises ``SearchEndedError`` after so many.
+        start_with: Params to try first; what they leave open is drawn at random.
+        name: What to call it.
+
+    Raises:
+        SpaceError: The space, or one of ``start_with``, makes no sense.
+        SettingsError: Another argument does not.
+
+    Example:
+        >>> import manyhands as mh
+        >>> study = mh.Study({"x": mh.Float(-1, 1)}, sampler="random", seed=1)
+        >>> for _ in range(20):
+        ...     trial = study.ask()
+        ...     study.tell(trial, trial.params["x"] ** 2)
+        >>> study.best_value < 0.1
+        True
+    """
+
+    def __init__(
+        self,
+        space: object,
+        *,
+        sampler: str | Sampler = "auto",
+        direction: str = "minimize",
+        seed: int = 0,
+        metric: str | None = None,
+        scheduler: Scheduler | None = None,
+        max_trials: int | None = None,
+        start_with: Sequence[object] = (),
+        name: str = "study",
+    ):
+        check_direction(direction)
+        planted = space if isinstance(space, Space) else Space(space)
+        search = Search(
+            planted,
+            make_sampler(sampler),
+            Settings(direction=direction, seed=seed, max_trials=max_trials),
+            scheduler=scheduler,
+            start_with=[planted.find(params) for params in start_with],
+        )
+        self._hold(search, name, metric)
+
+    @classmethod
+    def _around(
+        cls, search: Search, name: str, metric: str | None, read_log: Callable[[int], str] | None = None
+    ) -> "Study":
+        """The study of a search that somebody else drives, or drove."""
+        study = cls.__new__(cls)
+        study._hold(search, name, metric, read_log)
+        return study
+
+    @classmethod
+    def _of_history(cls, history: History, space: Space, read_log: Callable[[int], str]) -> "Study":
+        """A stored study, to look at."""
+        spec = history.spec
+        settings = Settings(direction=spec.direction, seed=spec.seed, max_trials=0)
+        search = Search(space, make_sampler("random"), settings)
+        search.restore(history)
+        for trial in history.trials:  # restoring made ready to run what had not ended; here it stays as it is stored
+            search.trials[trial.id] = search.trials[trial.id].with_state(trial.state)
+        search.end_reason = history.end_reason or "it was cut off, or still runs"
+        return cls._around(search, spec.name, spec.metric, read_log)
+
+    def _hold(
+        self, search: Search, name: str, metric: str | None, read_log: Callable[[int], str] | None = None
+    ) -> None:
+        self._search = search
+        self._metric = metric
+        self._read_log = read_log
+        self._clock = SystemClock()
+        self.name = name
+
+    # -- what came out -----------------------------------------------------------------------------------------
+
+    @property
+    def space(self) -> Space:
+        """What is searched."""
+        return self._search.space
+
+    @property
+    def direction(self) -> str:
+        """``"minimize"`` or ``"maximize"``."""
+        return self._search.settings.direction
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials, in the order in which they were proposed."""
+        return sorted(self._search.trials.values(), key=lambda trial: trial.id)
+
+    @property
+    def best_trial(self) -> Trial:
+        """The finished trial with the best value.
+
+        Raises:
+            NoResultError: No trial has finished yet.
+        """
+        if self._search.best is None:
+            raise NoResultError(f"The study {self.name!r} has no finished trial yet, so there is no best one.")
+        return self._search.best
+
+    @property
+    def best_params(self) -> Any:
+        """What the objective received in the best trial."""
+        return self.best_trial.params
+
+    @property
+    def best_value(self) -> float:
+        """The value of the best trial."""
+        value = self.best_trial.value
+        assert value is not None  # noqa: S101 - finished trials have one
+        return value
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why the search ended, in words; None while it goes on."""
+        return self._search.end_reason
+
+    def log(self, trial: Trial | int) -> str:
+        """Everything that a trial printed, its splits and attempts one after another."""
+        trial_id = self._known(trial).id
+        return self._read_log(trial_id) if self._read_log is not None else ""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One flat dict for each trial: params as ``params.NAME``, metrics as ``metrics.NAME``, inactive ones absent."""
+        return results.rows(self.trials, self.space)
+
+    def to_frame(self) -> Any:
+        """The trials as a ``pandas.DataFrame``, one row each; see ``to_dicts``.
+
+        Raises:
+            ManyhandsError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ManyhandsError(
+                "study.to_frame() needs pandas: pip install 'manyhands[pandas]'. "
+                "study.to_dicts() gives the same rows without it."
+            ) from error
+        return pd.DataFrame(self.to_dicts())
+
+    def summary(self) -> str:
+        """The study in a few lines: how many trials, the best one and its params, failures, and why it ended."""
+        return results.summary(self.name, self.trials, self._search.best, self.space, self.direction, self.end_reason)
+
+    def __repr__(self) -> str:
+        best = "none" if self._search.best is None else f"{self._search.best.value:.6g}"
+        return f"<Study {self.name!r}: {len(self._search.trials)} trials, best value {best}>"
+
+    # -- ask and tell ------------------------------------------------------------------------------------------
+
+    def ask(self) -> Trial:
+        """Return a new trial to run; any number may be on their way.
+
+        Raises:
+            SearchEndedError: There are no more: ``max_trials`` were asked for, the space is used up, or the search was
+                run by ``tune``.
+        """
+        for command in self._search.handle(Asked(at=self._clock.now())):
+            if isinstance(command, SaveTrial) and command.trial.state is TrialState.RUNNING:
+                return command.trial
+        why = self._search.end_reason or "no more trials can be proposed before others are told"
+        raise SearchEndedError(f"The study {self.name!r} has no trial to give: {why}.")
+
+    def tell(self, trial: Trial | int, value: object = None, *, failed: str | None = None) -> None:
+        """Say what came of a trial.
+
+        Args:
+            trial: What ``ask`` returned, or its number.
+            value: A number, or a dict as an objective may return it. Not finite, or no number: the trial has failed.
+            failed: Why it has no value. Give this or ``value``.
+
+        Raises:
+            SettingsError: There is no such trial on its way, or it cannot be told what is meant.
+        """
+        trial = self._on_its_way(trial)
+        part, at = Part(trial.id), self._clock.now()
+        event: AnyEvent
+        if failed is not None:
+            if value is not None:
+                raise SettingsError(f"tell({trial.id}) was given both a value and failed=; give one of them.")
+            event = PartFailed(part=part, failure=Failure(failed), at=at)
+        else:
+            try:
+                event = PartFinished(part=part, result=Result(*read_result(value, self._metric)), at=at)  # type: ignore[arg-type]
+            except Unclear as unclear:
+                if unclear.fatal:
+                    raise SettingsError(unclear.reason.replace("the objective returned", "tell was given")) from None
+                event = PartFailed(part=part, failure=Failure(unclear.reason), at=at)
+        self._search.handle(event)
+        self._search.handle(Saved(trial_ids=[trial.id], at=at))
+
+    def report(self, trial: Trial | int, value: float, step: int, **metrics: Any) -> str | None:
+        """Report how a trial is doing.
+
+        Args:
+            trial: What ``ask`` returned, or its number.
+            value: What is optimised, as it stands.
+            step: How far the trial is.
+            **metrics: Anything else worth keeping.
+
+        Returns:
+            Why the trial should stop, or None if it should go on. A stopped trial is told like any other.
+
+        Raises:
+            SettingsError: There is no such trial on its way, or ``value`` is no number.
+        """
+        trial = self._on_its_way(trial)
+        found = number(value)
+        if found is None:
+            raise SettingsError(f"report takes a number, and {value!r} is a {type(value).__name__}.")
+        at = self._clock.now()
+        report = Report(step, found if math.isfinite(found) else None, metrics, at)
+        for command in self._search.handle(Reported(part=Part(trial.id), reports=[report], at=at)):
+            if isinstance(command, StopPart):
+                return command.reason
+        return None
+
+    def _known(self, trial: Trial | int) -> Trial:
+        trial_id = trial.id if isinstance(trial, Trial) else trial
+        found = self._search.trials.get(trial_id)
+        if found is None:
+            raise SettingsError(f"The study {self.name!r} has no trial {trial_id!r}.")
+        return found
+
+    def _on_its_way(self, trial: Trial | int) -> Trial:
+        found = self._known(trial)
+        if found.state is not TrialState.RUNNING:
+            raise SettingsError(f"Trial {found.id} has its outcome already: it is {found.state.value}.")
+        return found
+
+
+def check_direction(direction: str) -> None:
+    """Refuse what is no direction.
+
+    Raises:
+        SettingsError: As said.
+    """
+    if direction not in ("minimize", "maximize"):
+        raise SettingsError(f"direction={direction!r} must be 'minimize' or 'maximize'.")

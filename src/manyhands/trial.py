@@ -1,0 +1,139 @@
+"""A trial and what is known of it: frozen values, replaced and never changed."""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from manyhands.space import Point
+
+
+class TrialState(StrEnum):
+    """Where a trial stands.
+
+    ``RUNNING`` turns into one of the others. ``INTERRUPTED`` is not an end: the search stopped before the trial did,
+    and runs it again, with the same params, when it goes on.
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the trial has its outcome, for good."""
+        return self in (TrialState.FINISHED, TrialState.FAILED, TrialState.STOPPED)
+
+
+class Part(Struct, frozen=True, array_like=True):
+    """One unit of work: one split of one trial, at its n-th attempt.
+
+    Attributes:
+        trial_id: The trial.
+        split: Which of the trial's splits, from 0; 0 for a trial in one piece.
+        attempt: From 1; one more for each worker lost at it. What an earlier attempt still says is ignored.
+    """
+
+    trial_id: int
+    split: int = 0
+    attempt: int = 1
+
+
+class Report(Struct, frozen=True, array_like=True):
+    """An intermediate value.
+
+    Attributes:
+        step: How far the trial was: an epoch, a number of trees.
+        value: What is optimised, there; None if it was not finite.
+        metrics: Whatever else was reported.
+        at: Seconds since 1970.
+    """
+
+    step: int
+    value: float | None
+    metrics: dict[str, Any] = {}
+    at: float = 0.0
+
+
+class Result(Struct, frozen=True, array_like=True):
+    """What an objective returned.
+
+    Attributes:
+        value: What is optimised.
+        variance: Of the noise in ``value``; None if unknown.
+        metrics: Whatever else was returned.
+    """
+
+    value: float
+    variance: float | None = None
+    metrics: dict[str, Any] = {}
+
+
+class Failure(Struct, frozen=True, array_like=True):
+    """Why a trial has no value.
+
+    Attributes:
+        reason: In one line.
+        traceback: The objective's own, if it raised.
+        fatal: The objective cannot work whatever the params, so the search should end.
+    """
+
+    reason: str
+    traceback: str = ""
+    fatal: bool = False
+
+
+class Trial(Struct, frozen=True):
+    """One set of params and what became of it.
+
+    Attributes:
+        id: From 0, in the order in which trials were proposed.
+        point: The active parameters by flat name; a choice is the index of its option.
+        params: What the objective receives.
+        state: Where it stands.
+        value: What is optimised. Over splits their mean; for a stopped trial the last value reported; None for a
+            failed one.
+        variance: Of the noise in ``value``, if known. Over splits their Bessel-corrected variance.
+        metrics: What else the objective returned; over splits the mean of what is a number.
+        split_values: The value of each split, in order; empty for a trial in one piece.
+        reason: Why it failed or was stopped, in one line.
+        traceback: The objective's own, if it raised.
+        lost: For each attempt that was lost, why: the signal or exit code and the last lines of its log.
+        started_at: Seconds since 1970.
+        ended_at: The same; None while it runs.
+        worker: The worker of its last part.
+        order: Its place in the order in which outcomes became known, from 0; -1 while it runs.
+    """
+
+    id: int
+    point: Point
+    params: Any
+    state: TrialState = TrialState.RUNNING
+    value: float | None = None
+    variance: float | None = None
+    metrics: dict[str, Any] = {}
+    split_values: tuple[float, ...] = ()
+    reason: str = ""
+    traceback: str = ""
+    lost: tuple[str, ...] = ()
+    started_at: float = 0.0
+    ended_at: float | None = None
+    worker: str = ""
+    order: int = -1
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from its first start to its end; None while it runs."""
+        return None if self.ended_at is None else self.ended_at - self.started_at
+
+    @property
+    def attempts(self) -> int:
+        """How often it was started, all splits together."""
+        return len(self.lost) + 1
+
+    def with_state(self, state: TrialState) -> "Trial":
+        """The same trial in another state."""
+        return replace(self, state=state)

@@ -1,0 +1,1 @@
+"""What travels between a driver and its workers: frames, messages, and the payload."""

@@ -1,0 +1,104 @@
+"""What drivers and workers say, as types: what a worker sends is refused, if it does not fit, before it is looked at.
+
+On the wire each is a JSON array, the tag first and the fields in this order. Workers read and write these arrays as they
+are (``manyhands.worker.main``), since they do without the library that makes types of them.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from manyhands.space import Point
+from manyhands.trial import Failure, Part, Report, Result
+from manyhands.wire.frames import frame
+
+# -- what a driver says --------------------------------------------------------------------------------------------
+
+
+class Setup(Struct, frozen=True, tag="setup", array_like=True):
+    """The first message: where the payload lies, and the driver's ``sys.path``."""
+
+    payload: str
+    path: list[str]
+
+
+class Start(Struct, frozen=True, tag="start", array_like=True):
+    """Run a part, after those that you were given before."""
+
+    part: Part
+    point: Point
+
+
+class Stop(Struct, frozen=True, tag="stop", array_like=True):
+    """Leave a part's objective at its next report."""
+
+    part: Part
+    reason: str
+
+
+class Quit(Struct, frozen=True, tag="quit", array_like=True):
+    """There is nothing more to do."""
+
+
+Order = Setup | Start | Stop | Quit
+_encoder = msgspec.json.Encoder()
+
+
+def pack_order(order: Order) -> bytes:
+    """Return what a driver says as a frame."""
+    return frame(_encoder.encode(order))
+
+
+# -- what a worker says --------------------------------------------------------------------------------------------
+
+
+class Hello(Struct, frozen=True, tag="hello", array_like=True):
+    """The worker has unpacked its job and is ready."""
+
+    pid: int
+
+
+class Broken(Struct, frozen=True, tag="broken", array_like=True):
+    """The worker could not unpack its job."""
+
+    traceback: str
+
+
+class Reports(Struct, frozen=True, tag="reports", array_like=True):
+    """A part's intermediate values, in order."""
+
+    part: Part
+    reports: list[Report]
+
+
+class Finished(Struct, frozen=True, tag="finished", array_like=True):
+    """A part has its result."""
+
+    part: Part
+    result: Result
+
+
+class Failed(Struct, frozen=True, tag="failed", array_like=True):
+    """A part has no result."""
+
+    part: Part
+    failure: Failure
+
+
+class Stopped(Struct, frozen=True, tag="stopped", array_like=True):
+    """A part left its objective because it was told to."""
+
+    part: Part
+
+
+class Printed(Struct, frozen=True, tag="printed", array_like=True):
+    """Output that a part wrote. ``upto`` is how far the worker's spool has been sent."""
+
+    part: Part
+    text: str
+    upto: int
+
+
+Message = Hello | Broken | Reports | Finished | Failed | Stopped | Printed
+
+#: Reads one message; raises ``msgspec.DecodeError`` for what is none.
+decode = msgspec.json.Decoder(Message).decode

@@ -1,0 +1,1 @@
+"""What runs beside the objective. Nothing in here imports more than the standard library."""
