@@ -79,8 +79,8 @@ def tune(
         max_failures: End when so many trials have failed.
         max_attempts: How often a trial is started before it fails, if its workers die.
         trial_timeout_s: The longest that a trial (each split of one) may run, in seconds; it then fails.
-        splits: Run each trial as so many independent parts: ``objective(params, trial)`` with ``trial.split`` from 0 on.
-            The trial's value is their mean, and its variance the variance between them.
+        splits: Run each trial as so many independent parts: ``objective(params, trial)`` with ``trial.split`` from 0
+            on. The trial's value is their mean, and its variance the variance between them.
         store: A file to keep the study in, or a store object, or None for memory only. Not given: ``manyhands.db`` if
             there is a ``name``, else memory.
         name: The study's name in its store. A rerun under the same name goes on where the last one stood.
@@ -198,7 +198,7 @@ def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
     if not isinstance(executor, str):
         if workers is not None and workers != executor.n_workers:
             raise SettingsError(
-                f"workers={workers} was given beside an executor that has {executor.n_workers}. Give it to the executor."
+                f"workers={workers} was given beside an executor that has {executor.n_workers}. Give it to that."
             )
         return executor
     if executor == "processes":
@@ -215,7 +215,7 @@ def _make_store(
 ) -> tuple[Store, str]:
     if name is not None and not name.strip():
         raise SettingsError("name='' is no name for a study.")
-    given_name = name or getattr(objective, "__name__", type(objective).__name__)
+    given_name = name or str(getattr(objective, "__name__", type(objective).__name__))
     if store is None or (store == "auto" and name is None):
         return MemoryStore(), given_name
     if store == "auto":
@@ -284,7 +284,7 @@ def _check_splits(splits: int | None, takes_trial: bool, scheduler: Scheduler | 
         return
     if not takes_trial:
         raise SettingsError(
-            f"splits={splits} needs an objective(params, trial), which can then see trial.split; yours takes only params."
+            f"splits={splits} needs an objective(params, trial), which sees trial.split; yours takes only params."
         )
     if scheduler is not None:
         raise SettingsError("A scheduler compares whole trials, so it cannot be used together with splits.")

@@ -25,7 +25,7 @@ class EventLog:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self._file = Path(path).open("wb")
+        self._file = Path(path).open("wb")  # noqa: SIM115 - closed by __exit__
 
     def record(self, event: AnyEvent) -> None:
         """Write one event."""

@@ -310,7 +310,7 @@ class Choice:
     Example:
         >>> Choice(["relu", "tanh"]).decode(0.7)
         1
-        >>> model = Choice([{"model": "svm", "C": Float(1e-3, 1e3, log=True)}, {"model": "forest", "depth": Int(2, 20)}])
+        >>> model = Choice([{"model": "svm", "C": Float(0.1, 10)}, {"model": "forest", "depth": Int(2, 20)}])
     """
 
     options: Sequence[object]

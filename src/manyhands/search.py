@@ -15,6 +15,7 @@ Rule 4: the cost of an event does not depend on the number of trials.
 Same settings and same events give the same commands, so a recorded run can be replayed.
 """
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -115,6 +116,7 @@ class Search:
         self._next_id = 0
         self._n_ended = 0
         self._n_failed = 0
+        self._best_loss = math.inf
         self._is_dry = False  # the sampler has nothing more to suggest, as things stand
         self._ends_at: float | None = None
         self._rule_reasons: list[str] = []  # why the search should end, as its rules see it
@@ -171,7 +173,7 @@ class Search:
             self._check_whether_done(event.at, out)
         return out
 
-    def _absorb(self, event: AnyEvent, out: list[AnyCommand]) -> None:
+    def _absorb(self, event: AnyEvent, out: list[AnyCommand]) -> None:  # noqa: C901 - a table of events
         match event:
             case PartFinished():
                 self._part_finished(event, out)
@@ -398,11 +400,9 @@ class Search:
         self._sampler.observe(trial, loss)
         if self._scheduler is not None:
             self._scheduler.observe(trial, loss)
-        is_best = trial.state is TrialState.FINISHED and (
-            self.best is None or self._loss(trial.value) < self._loss(self.best.value)
-        )
-        if is_best:
-            self.best = trial
+        is_best = trial.state is TrialState.FINISHED and loss is not None and loss < self._best_loss
+        if is_best and loss is not None:
+            self.best, self._best_loss = trial, loss
         self._n_failed += trial.state is TrialState.FAILED
         for rule in self._rules:
             reason = rule.observe(trial, is_best, self.settings.direction)

@@ -11,7 +11,7 @@ label takes part (``"model.svm.C"``), where the label is the constant that tells
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from manyhands.errors import SpaceError
@@ -291,7 +291,7 @@ def option_labels(choice: Choice) -> list[Any]:
         [1, 'b', '2', 'print']
     """
     key = _telling_key(choice)
-    labels = []
+    labels: list[Any] = []
     for i, option in enumerate(choice.options):
         if key is not None:
             labels.append(name_of(option[key]))  # type: ignore[index]
@@ -382,6 +382,7 @@ class Opaque:
         return self.text
 
     def __call__(self, *_: object, **__: object) -> object:
+        """Refuse: it only looks like what it stands for."""
         raise SpaceError(
             f"{self.text} was only stored by name. Pass space= when loading the study to get the object itself."
         )
@@ -415,7 +416,7 @@ def _lasting_name(value: object) -> str:
 
 
 def _from_spec(spec: Any) -> Any:
-    kinds = {"float": Float, "int": Int, "normal": Normal}
+    kinds: dict[str, Callable[..., Parameter]] = {"float": Float, "int": Int, "normal": Normal}
     kind, body = next(iter(spec.items()))
     if kind in kinds:
         return kinds[kind](**body)

@@ -152,7 +152,7 @@ class Study:
         return self._read_log(trial_id) if self._read_log is not None else ""
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One flat dict for each trial: params as ``params.NAME``, metrics as ``metrics.NAME``, inactive ones absent."""
+        """One flat dict a trial: params as ``params.NAME``, metrics as ``metrics.NAME``, inactive ones absent."""
         return results.rows(self.trials, self.space)
 
     def to_frame(self) -> Any:
@@ -213,7 +213,7 @@ class Study:
             event = PartFailed(part=part, failure=Failure(failed), at=at)
         else:
             try:
-                event = PartFinished(part=part, result=Result(*read_result(value, self._metric)), at=at)  # type: ignore[arg-type]
+                event = PartFinished(part=part, result=Result(*read_result(value, self._metric)), at=at)
             except Unclear as unclear:
                 if unclear.fatal:
                     raise SettingsError(unclear.reason.replace("the objective returned", "tell was given")) from None

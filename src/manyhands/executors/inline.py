@@ -110,9 +110,9 @@ class Inline:
 
 def _event(part: Part, outcome: list[object] | None, at: float) -> AnyEvent:
     match outcome:
-        case ["finished", fields]:
+        case ["finished", list(fields)]:
             return PartFinished(part=part, result=Result(*fields), at=at)
-        case ["failed", fields]:
+        case ["failed", list(fields)]:
             return PartFailed(part=part, failure=Failure(*fields), at=at)
         case ["stopped"]:
             return PartStopped(part=part, at=at)

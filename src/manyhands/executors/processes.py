@@ -38,6 +38,7 @@ from manyhands.events import (
 from manyhands.executors.child import Child
 from manyhands.executors.limits import available_cores, check_memory_limit, memory_used, thread_limits
 from manyhands.job import Job
+from manyhands.trial import Part
 from manyhands.wire import messages
 from manyhands.wire.culprit import explain_unpicklable
 from manyhands.wire.frames import FrameError
@@ -222,9 +223,8 @@ class Processes:
             if now > self._starting.get(name, now):
                 child.kill(f"it was not ready after {_START_TIMEOUT_S:g} seconds")
             if self._memory_limit is not None and (used := memory_used(child.pid)) > self._memory_limit:
-                child.kill(
-                    f"it used {used / 1e6:.0f} MB of memory, and memory_limit_mb={self._memory_limit / 1e6:g} is the limit"
-                )
+                limit = f"memory_limit_mb={self._memory_limit / 1e6:g}"
+                child.kill(f"it used {used / 1e6:.0f} MB of memory, and {limit} is the limit")
         if self._warden is None and now - self._started_at > _WARDEN_AFTER_S:
             self._call_warden()
 
@@ -281,7 +281,7 @@ class Processes:
                     f"Can everything it uses be imported there?\n{traceback}"
                 )
 
-    def _answered(self, child: Child, part: messages.Part) -> None:
+    def _answered(self, child: Child, part: Part) -> None:
         with suppress(ValueError):  # a worker can only answer for what it was given; the search checks that too
             child.parts.remove(part)
 

@@ -1,12 +1,14 @@
 """Samplers by name. Each file is one algorithm."""
 
+from collections.abc import Callable
+
 from manyhands.errors import SettingsError
 from manyhands.ports import Sampler
 from manyhands.samplers.grid import GridSampler
 from manyhands.samplers.random import RandomSampler
 from manyhands.samplers.sobol import SobolSampler
 
-_BY_NAME = {
+_BY_NAME: dict[str, Callable[[], Sampler]] = {
     "auto": RandomSampler,
     "random": RandomSampler,
     "grid": GridSampler,

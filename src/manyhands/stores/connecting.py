@@ -160,7 +160,7 @@ def _check_identity(connection: sqlite3.Connection, path: Path) -> bool:
         )
     if version > SCHEMA_VERSION:
         raise StoreError(
-            f"The store {path} was made by a newer Manyhands (its schema is {version}, this one knows {SCHEMA_VERSION}). "
+            f"The store {path} was made by a newer Manyhands (schema {version}; this one knows {SCHEMA_VERSION}). "
             f"Upgrade Manyhands, or give another store=. Nothing was changed."
         )
     return False
@@ -173,7 +173,7 @@ def _is_on_network(path: Path) -> bool:
         return False
     folder = str(path.absolute().parent)
     mounts = [line.split()[1:3] for line in lines]
-    at, kind = max(
+    _, kind = max(
         (m for m in mounts if folder == m[0] or folder.startswith(m[0].rstrip("/") + "/")),
         key=lambda m: len(m[0]),
         default=("/", ""),

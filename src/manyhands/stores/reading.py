@@ -1,5 +1,6 @@
 """What can be read from a store's file without owning it: for the command line, and for ``load_study``."""
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -39,7 +40,7 @@ class StudyInfo(Struct, frozen=True):
     driver: str
 
 
-def list_studies(path: str | Path) -> list[StudyInfo]:
+def list_studies(path: str | os.PathLike[str]) -> list[StudyInfo]:
     """All studies of a store, the oldest first."""
     path = Path(path)
     with closing(connect_read_only(path)) as connection, explained(path):
@@ -47,21 +48,21 @@ def list_studies(path: str | Path) -> list[StudyInfo]:
         return [_info(connection, row) for row in rows]
 
 
-def load_history(path: str | Path, name: str) -> History:
+def load_history(path: str | os.PathLike[str], name: str) -> History:
     """Everything that is known of a study but its reports and its output."""
     path = Path(path)
     with closing(connect_read_only(path)) as connection, explained(path):
         return read_history(connection, _find(connection, path, name))
 
 
-def load_log(path: str | Path, name: str, trial_id: int) -> str:
+def load_log(path: str | os.PathLike[str], name: str, trial_id: int) -> str:
     """Everything a trial printed, its parts and attempts one after another."""
     path = Path(path)
     with closing(connect_read_only(path)) as connection, explained(path):
         return read_log(connection, _find(connection, path, name), trial_id)
 
 
-def load_reports(path: str | Path, name: str, trial_id: int) -> list[Report]:
+def load_reports(path: str | os.PathLike[str], name: str, trial_id: int) -> list[Report]:
     """A trial's intermediate values, in the order of their arrival."""
     path = Path(path)
     with closing(connect_read_only(path)) as connection, explained(path):

@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import partial
+from types import FunctionType
 
 import cloudpickle
 
@@ -38,29 +40,32 @@ def _parts(obj: object) -> Iterator[tuple[str, object]]:
     """What an object refers to, and what to call it; ``{}`` stands for the object itself."""
     if inspect.ismethod(obj):
         yield "the object of the method {}", obj.__self__
-    if inspect.isfunction(obj):
-        known = inspect.getclosurevars(obj)
-        for name, value in known.nonlocals.items():
-            yield f"the variable {name!r}, which {{}} uses from the function around it,", value
-        for name, value in known.globals.items():
-            yield f"the global variable {name!r}, which {{}} uses,", value
-        for name, value in (obj.__kwdefaults__ or {}).items():
-            yield f"the default of {name!r} of {{}}", value
-        for value in obj.__defaults__ or ():
-            yield "a default argument of {}", value
+    elif inspect.isfunction(obj):
+        yield from _parts_of_function(obj)
+    elif isinstance(obj, partial):
+        yield "the function of {}", obj.func
+        yield "the arguments of {}", [*obj.args, *obj.keywords.values()]
     elif isinstance(obj, dict):
         for key, value in obj.items():
             yield f"{{}}[{key!r}]", value
-    elif isinstance(obj, list | tuple | set | frozenset):
+    elif isinstance(obj, list | tuple):
         for i, value in enumerate(obj):
             yield f"{{}}[{i}]", value
-    elif hasattr(obj, "func") and hasattr(obj, "keywords"):  # functools.partial
-        yield "the function of {}", obj.func
-        yield "the arguments of {}", obj.keywords
-        yield "the arguments of {}", getattr(obj, "args", ())
     else:
         for key, value in getattr(obj, "__dict__", {}).items():
             yield f"{{}}.{key}", value
+
+
+def _parts_of_function(function: FunctionType) -> Iterator[tuple[str, object]]:
+    known = inspect.getclosurevars(function)
+    for name, value in known.nonlocals.items():
+        yield f"the variable {name!r}, which {{}} uses from the function around it,", value
+    for name, value in known.globals.items():
+        yield f"the global variable {name!r}, which {{}} uses,", value
+    for name, value in (function.__kwdefaults__ or {}).items():
+        yield f"the default of {name!r} of {{}}", value
+    for value in function.__defaults__ or ():
+        yield "a default argument of {}", value
 
 
 def _can_pickle(obj: object) -> bool:

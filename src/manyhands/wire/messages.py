@@ -1,7 +1,7 @@
 """What drivers and workers say, as types: what a worker sends is refused, if it does not fit, before it is looked at.
 
-On the wire each is a JSON array, the tag first and the fields in this order. Workers read and write these arrays as they
-are (``manyhands.worker.main``), since they do without the library that makes types of them.
+On the wire each is a JSON array, the tag first and the fields in this order. Workers read and write these arrays as
+they are (``manyhands.worker.main``), since they do without the library that makes types of them.
 """
 
 import msgspec

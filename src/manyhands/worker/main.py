@@ -19,6 +19,7 @@ import threading
 from collections import deque
 from queue import SimpleQueue
 from select import select
+from typing import Any
 
 from manyhands.job import Job
 from manyhands.template import fill
@@ -93,12 +94,12 @@ class Worker:
         self._current_key, self._current = key, handle
         if key in self._stops:
             handle.stop(self._stops.pop(key))
-            tag, *body = ["stopped"]
+            outcome: list[object] = ["stopped"]
         else:
-            tag, *body = run_part(job, handle)
+            outcome = run_part(job, handle)
         self._flush(last=True)
         self._current = self._current_key = None
-        self._send(tag, key, *body)
+        self._send(outcome[0], key, *outcome[1:])
 
     def _report(self, report: list[object]) -> None:
         self._reports.append(report)
@@ -148,19 +149,22 @@ class Worker:
             for body in self._frames.feed(data):
                 self._obey(json.loads(body))
 
-    def _obey(self, command: list[object]) -> None:
-        match command:
-            case ["start", [trial_id, split, attempt], dict(point)]:
-                self._todo.put(((trial_id, split, attempt), point))
-            case ["stop", [trial_id, split, attempt], str(reason)]:
-                key = (trial_id, split, attempt)
-                current = self._current
-                if self._current_key == key and current is not None:
-                    current.stop(reason)
-                else:
-                    self._stops[key] = reason
-            case ["quit"]:
-                self._todo.put(None)
+    def _obey(self, order: list[Any]) -> None:
+        tag, *fields = order
+        if tag == "start":
+            part, point = fields
+            self._todo.put((tuple(part), point))
+        elif tag == "stop":
+            self._stop(tuple(fields[0]), fields[1])
+        elif tag == "quit":
+            self._todo.put(None)
+
+    def _stop(self, key: PartKey, reason: str) -> None:
+        current = self._current
+        if self._current_key == key and current is not None:
+            current.stop(reason)
+        else:
+            self._stops[key] = reason
 
 
 def _die() -> None:

@@ -1,8 +1,9 @@
 """A small process that outlives a driver by a moment, to clear up after one that was killed.
 
-It reads from a pipe which processes there are, one word and one number a line: ``add PGID``, ``del PGID``. When the pipe
-closes without ``done`` before, the driver is gone: every process group still listed is killed, grandchildren included,
-and the folder named on the command line is removed. It is started by its path and imports nothing of this package.
+It reads from a pipe which processes there are, one word and one number a line: ``add PGID``, ``del PGID``. When the
+pipe closes without ``done`` before, the driver is gone: every process group still listed is killed, grandchildren
+included, and the folder named on the command line is removed. It is started by its path and imports nothing of this
+package.
 """
 
 import contextlib
