@@ -22,6 +22,7 @@ _HOMES = {
     "Target": "rules",
     "Processes": "executors.processes",
     "Inline": "executors.inline",
+    "Remote": "executors.remote",
     "SqliteStore": "stores.sqlite",
     "MemoryStore": "stores.memory",
     "Tracker": "ports",

@@ -9,12 +9,10 @@ to trial; one that dies is replaced at once, under a new name.
 
 import os
 import selectors
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,13 +34,13 @@ from manyhands.events import (
     WorkerLost,
 )
 from manyhands.executors.child import Child
+from manyhands.executors.folder import RunFolder
 from manyhands.executors.limits import available_cores, check_memory_limit, memory_used, thread_limits
+from manyhands.executors.shipping import write_payload
 from manyhands.job import Job
 from manyhands.trial import Part
 from manyhands.wire import messages
-from manyhands.wire.culprit import explain_unpicklable
 from manyhands.wire.frames import FrameError
-from manyhands.wire.payload import dump
 
 _START_TIMEOUT_S = 300.0  # heavy libraries on a slow disk take minutes to import
 _MOST_FAILED_STARTS = 3  # in a row, and nobody has said hello
@@ -83,8 +81,8 @@ class Processes:
         self._starting: dict[str, float] = {}  # workers that have not said hello -> when that will have taken too long
         self._n_started = 0
         self._failed_starts = 0
-        self._selector: selectors.BaseSelector | None = None
-        self._folder: Path | None = None
+        self._selector: selectors.BaseSelector = selectors.DefaultSelector()
+        self._folder: RunFolder | None = None
         self._warden: subprocess.Popen[str] | None = None
         self._watched_at = 0.0
 
@@ -92,28 +90,34 @@ class Processes:
 
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Write the payload and start the processes; see ``manyhands.ports.Executor``."""
-        self._deliver, self._now = deliver, now
-        self._folder = Path(tempfile.mkdtemp(prefix="manyhands-"))
-        self._started_at = time.monotonic()
-        payload = self._folder / "payload"
         try:
-            dump(job, str(payload))
-        except OSError as error:
-            raise ExecutorError(
-                f"The objective and its data could not be written to {payload}: {error}. "
-                f"Set TMPDIR to a folder with more space."
-            ) from error
-        except Exception as error:
-            raise PayloadError(explain_unpicklable(job.objective, error)) from error
-        self._setup = messages.Setup(str(payload), [str(entry) for entry in sys.path])
+            write_payload(job, self.payload)
+        except BaseException:
+            self.close()
+            raise
+        self.start_with(sys.path, deliver, now)
+
+    def start_with(self, path: Sequence[str], deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
+        """Start the processes on the payload that is there already.
+
+        Args:
+            path: The ``sys.path`` that the workers are to have.
+            deliver: Takes each event.
+            now: Tells the time that events carry.
+        """
+        self._deliver, self._now = deliver, now
+        self._started_at = time.monotonic()
+        self._setup = messages.Setup(str(self.payload), [str(entry) for entry in path])
         self._env = {**os.environ, **thread_limits(self._threads)}
-        self._selector = selectors.DefaultSelector()
         for _ in range(self.n_workers):
             self._start_child()
 
+    def wake_on(self, fd: int) -> None:
+        """Let ``poll`` return early when this file descriptor is readable."""
+        self._selector.register(fd, selectors.EVENT_READ, None)
+
     def poll(self, timeout_s: float) -> None:
         """Deliver what has happened; see ``manyhands.ports.Executor``."""
-        assert self._selector is not None, "poll comes after start"  # noqa: S101
         for child in self._children.values():
             if child.has_backlog:
                 child.flush()
@@ -121,6 +125,8 @@ class Processes:
         gone: dict[str, Child] = {}
         for key, _ in self._selector.select(min(timeout_s, _WATCH_S)):
             child = key.data
+            if child is None:  # somebody else's file descriptor
+                continue
             is_open = key.fd != child.pidfd and self._listen(child)
             if not is_open:
                 gone[child.name] = child
@@ -152,22 +158,31 @@ class Processes:
             while not child.has_exited() and time.monotonic() < give_up_at:
                 time.sleep(0.001)
             child.bury()
-        if self._selector is not None:
-            self._selector.close()
-            self._selector = None
+        self._selector.close()
+        self._selector = selectors.DefaultSelector()
         self._dismiss_warden()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
             self._folder = None
 
     # -- workers come and go -----------------------------------------------------------------------------------
 
+    @property
+    def payload(self) -> Path:
+        """Where the payload has to be before workers start."""
+        return self._make_folder() / "payload"
+
+    def _make_folder(self) -> Path:
+        if self._folder is None:
+            self._folder = RunFolder()
+        return self._folder.path
+
     def _start_child(self) -> None:
-        assert self._folder is not None and self._selector is not None  # noqa: S101, PT018
+        folder = self._make_folder()
         self._n_started += 1
         name = f"w{self._n_started}"
         try:
-            child = Child(name, self._folder, self._env, self._setup)
+            child = Child(name, folder, self._env, self._setup)
         except OSError as error:
             raise ExecutorError(f"No worker process can be started: {error}. Try fewer workers.") from error
         self._children[name] = child
@@ -181,7 +196,6 @@ class Processes:
         while self._listen(child):  # its last messages count, if they arrived whole
             if not self._has_more(child):
                 break
-        assert self._selector is not None  # noqa: S101
         self._selector.unregister(child.socket)
         if child.pidfd >= 0:
             self._selector.unregister(child.pidfd)
@@ -290,7 +304,7 @@ class Processes:
     def _call_warden(self) -> None:
         script = Path(__file__).parent.parent / "worker" / "warden.py"
         self._warden = subprocess.Popen(  # noqa: S603 - our own code
-            [sys.executable, "-I", "-S", str(script), str(self._folder)],
+            [sys.executable, "-I", "-S", str(script), str(self._make_folder())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
