@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from copy import copy
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -112,7 +113,7 @@ def tune(
         ({'x': 1}, 0.0, 7)
     """
     planted = space if isinstance(space, Space) else Space(space)
-    rules = list(stop) if isinstance(stop, Sequence) else [stop]
+    rules = [copy(rule) for rule in (stop if isinstance(stop, Sequence) else [stop])]  # they count
     _check_settings(
         max_trials=max_trials,
         max_failures=max_failures,
@@ -158,7 +159,8 @@ def tune(
         search = Search(planted, chosen_sampler, settings, scheduler=scheduler, rules=rules, start_with=start_points)
         search.restore(history)
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
-        listeners = [ConsoleTracker(planted), *trackers] if progress else list(trackers)
+        console = [ConsoleTracker(planted, shows_output=not isinstance(chosen_executor, Inline))] if progress else []
+        listeners = [*console, *trackers]
         driver = Driver(search, history.spec, chosen_executor, chosen_store, clock, listeners, recorder)
         job = Job(
             objective,

@@ -3,13 +3,9 @@
 What is slow to import is imported by the command that needs it.
 """
 
-import importlib
-import importlib.util
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -148,16 +144,31 @@ def run(target: str, space_name: str, name: str | None, **settings: Any) -> None
     The objective and its space are taken from a script (train.py:objective) or a module (package.train:objective).
     """
     from manyhands.api import tune
+    from manyhands.script import load_module, load_script, take
 
     where, colon, objective_name = target.rpartition(":")
     if not colon or not where or not objective_name:
         raise click.UsageError(f"{target!r} should be SCRIPT.py:OBJECTIVE or package.module:OBJECTIVE.")
-    module = _load_script(Path(where)) if where.endswith(".py") else _load_module(where)
-    objective, space = _take(module, objective_name, where), _take(module, space_name, where)
+    module = load_script(Path(where)) if where.endswith(".py") else load_module(where)
+    objective, space = take(module, objective_name, where), take(module, space_name, where)
     study = tune(objective, space, name=name or objective_name, **settings)
     click.echo(study.summary())
     if (study.end_reason or "").startswith("it was interrupted"):
         sys.exit(_INTERRUPTED)
+
+
+@main.command()
+@click.option("--connect", "connect_file", required=True, type=click.Path(path_type=Path), help="The connection file.")
+@click.option("--workers", type=int, help="How many trials to run at a time; one for each core if not given.")
+def worker(connect_file: Path, workers: int | None) -> None:
+    """Work for a search on another machine, until it is over.
+
+    That search was started with executor=mh.Remote(...) and wrote the connection file; bring it here by a safe way.
+    """
+    from manyhands.executors.host import Host
+    from manyhands.wire.channel import Connection
+
+    click.echo(f"It is over: {Host(Connection.read(connect_file), workers).serve()}.")
 
 
 @main.command()
@@ -169,57 +180,3 @@ def demo(store: str, workers: int | None, fresh: bool) -> None:
     from manyhands.demo import main as run_demo
 
     run_demo(store=store, workers=workers, fresh=fresh)
-
-
-# -- scripts and modules -----------------------------------------------------------------------------------------
-
-
-def _load_script(path: Path) -> ModuleType:
-    """Load a script under a name of its own, so that it cannot be taken for a module that is installed."""
-    import cloudpickle
-
-    if not path.is_file():
-        raise click.ClickException(f"There is no script {path}.")
-    path = path.resolve()
-    name = f"_script_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise click.ClickException(f"{path} is no Python script.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))  # as Python does for a script
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise click.ClickException(f"{path} could not be loaded.\n{_traceback(error, spec.loader)}") from error
-    cloudpickle.register_pickle_by_value(module)  # workers cannot import it
-    return module
-
-
-def _load_module(name: str) -> ModuleType:
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
-        raise click.ClickException(
-            f"There is no module {name!r} here or among what is installed. "
-            f"For a script, give its file: SCRIPT.py:OBJECTIVE."
-        ) from error
-
-
-def _take(module: ModuleType, name: str, where: str) -> Any:
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        known = ", ".join(n for n in vars(module) if not n.startswith("_")) or "nothing"
-        raise click.ClickException(f"{where} defines no {name!r}. It defines: {known}.") from None
-
-
-def _traceback(error: Exception, loader: object) -> str:
-    """The error's traceback from the script on; how the script was loaded is of no interest."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_globals.get("__loader__") is not loader:
-        frame = frame.tb_next
-    return "".join(traceback.format_exception(type(error), error, frame)).rstrip()

@@ -94,9 +94,15 @@ def summary(
 
 
 def duration(trials: Sequence[Trial]) -> float | None:
-    """Seconds from the first start to the last end; None if no trial has ended."""
-    ends = [trial.ended_at for trial in trials if trial.ended_at is not None]
-    return max(ends) - min(trial.started_at for trial in trials) if ends else None
+    """Seconds in which at least one trial was running, pauses between runs left out; None if no trial has ended."""
+    spans = sorted((trial.started_at, trial.ended_at) for trial in trials if trial.ended_at is not None)
+    if not spans:
+        return None
+    total, upto = 0.0, spans[0][0]
+    for start, end in spans:
+        total += max(0.0, end - max(start, upto))
+        upto = max(upto, end)
+    return total
 
 
 def show(value: object) -> str:

@@ -113,6 +113,7 @@ class Search:
         self._prepared: deque[Trial] = deque()
         self._splits: dict[int, dict[int, Result]] = {}  # results so far of running trials with splits
         self._unsaved: set[int] = set()  # trials whose outcome is on its way to the disk
+        self._resting: set[int] = set()  # trials of an earlier run that have not been started in this one
         self._next_id = 0
         self._n_ended = 0
         self._n_failed = 0
@@ -157,7 +158,8 @@ class Search:
         for trial in [t for t in self.trials.values() if not t.state.is_end]:
             done = self._splits.get(trial.id, {})
             self._pending[trial.id] = trial.point
-            self.trials[trial.id] = replace(trial, state=TrialState.RUNNING, ended_at=None, reason="")
+            self._resting.add(trial.id)
+            self.trials[trial.id] = replace(trial, state=TrialState.RUNNING, value=None, ended_at=None, reason="")
             self._work.add(Part(trial.id, split) for split in range(self._n_parts) if split not in done)
 
     # -- events ------------------------------------------------------------------------------------------------
@@ -165,6 +167,8 @@ class Search:
     def handle(self, event: AnyEvent) -> list[AnyCommand]:
         """Absorb one event and return the commands it calls for, in the order in which to perform them."""
         out: list[AnyCommand] = []
+        if self._ends_at is None and self.settings.timeout_s is not None:
+            self._ends_at = event.at + self.settings.timeout_s
         self._absorb(event, out)
         if self.end_reason is None and self._rule_reasons:
             self._end(self._rule_reasons[0], event.at, out)
@@ -187,8 +191,6 @@ class Search:
                 self._part_stopped(event, out)
             case WorkerJoined():
                 self._work.join(event.worker)
-                if self._ends_at is None and self.settings.timeout_s is not None:
-                    self._ends_at = event.at + self.settings.timeout_s
             case WorkerLost():
                 self._worker_lost(event, out)
             case Idled():
@@ -305,6 +307,9 @@ class Search:
             taken = self._work.take(at)
             if taken is not None:
                 worker, part = taken
+                if part.trial_id in self._resting:
+                    self._resting.remove(part.trial_id)
+                    self._begin(self.trials[part.trial_id], at, out)
                 out.append(StartPart(worker, part, self.trials[part.trial_id].point))
                 continue
             trial = self._propose() if self._work.has_room else None

@@ -98,6 +98,7 @@ class Space:
         if not self.parameters:
             raise SpaceError(f"The space {tree!r} has no parameters. Put mh.Float, mh.Int or mh.Choice into it.")
         self._order = [(n, p, self.parents[n]) for n, p in self.parameters.items()]
+        self._labels = {n: option_labels(p) for n, p in self.parameters.items() if isinstance(p, Choice)}
         self.size = _product(self._roots)
 
     # -- points and params -------------------------------------------------------------------------------------
@@ -139,11 +140,8 @@ class Space:
         """The point as people read it: flat names, and for a choice its option (or its label, if it holds more)."""
         shown: dict[str, Any] = {}
         for name, value in point.items():
-            parameter = self.parameters[name]
-            if isinstance(parameter, Choice):
-                shown[name] = option_labels(parameter)[int(value)]
-            else:
-                shown[name] = value
+            labels = self._labels.get(name)
+            shown[name] = value if labels is None else labels[int(value)]
         return shown
 
     # -- counting ----------------------------------------------------------------------------------------------

@@ -148,6 +148,7 @@ class Processes:
     def close(self) -> None:
         """End all workers and whatever they started, at once."""
         children, self._children = list(self._children.values()), {}
+        self._starting.clear()
         for child in children:
             if child.parts or not child.has_joined:
                 child.kill("the search is over")

@@ -69,7 +69,8 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         )
         try:
             connection.execute("PRAGMA query_only = 1")
-            _check_identity(connection, path)
+            if _check_identity(connection, path):
+                raise StoreError(f"The store {path} is empty: no study was begun in it.")
         except BaseException:
             connection.close()
             raise
