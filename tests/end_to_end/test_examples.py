@@ -1,0 +1,101 @@
+"""Every example runs as it stands, in an empty folder, and prints what its docstring promises."""
+
+import csv
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(name: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name)], cwd=folder, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def numbers(text: str) -> list[float]:
+    return [float(found) for found in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?", text)]
+
+
+def test_every_example_is_tested_here_and_short() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    names = {path.name for path in EXAMPLES.glob("*.py")}
+
+    assert names
+    for name in names:
+        assert f'run("{name}"' in here, f"{name} has no test"
+        text = (EXAMPLES / name).read_text(encoding="utf-8")
+        assert text.startswith('"""'), f"{name} does not say what it shows"
+        assert text.count("\n") < 40, f"{name} is too long to be read at a glance"
+
+
+def test_the_quickstart_finds_a_point_near_the_lowest_one(tmp_path: Path) -> None:
+    value, x, y = numbers(run("quickstart.py", tmp_path))
+
+    assert value < 1
+    assert value == pytest.approx((1 - x) ** 2 + 100 * (y - x**2) ** 2, rel=0.01)
+    assert not list(tmp_path.iterdir()), "a search without a name leaves no files"
+
+
+@pytest.mark.slow
+def test_the_choice_of_a_model_shows_only_the_chosen_ones_params_and_all_its_folds(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    out = run("sklearn_conditional.py", tmp_path)
+    folds = numbers(out.partition("Its folds:")[2])
+    best = float(re.search(r"Best value ([\d.]+)", out)[1])  # type: ignore[index]
+
+    assert "24 finished" in out
+    assert ("svm.C" in out) != ("forest.trees" in out)
+    assert len(folds) == 5
+    assert best > 0.93
+    assert sum(folds) / 5 == pytest.approx(best, abs=0.001)
+
+
+def test_ask_and_tell_counts_what_was_told(tmp_path: Path) -> None:
+    out = run("ask_and_tell.py", tmp_path)
+    n_finished, n_failed = numbers(out.splitlines()[0])
+
+    assert n_finished + n_failed == 40
+    assert n_failed > 0
+    assert "it was burnt" in out
+    assert int(re.search(r"oven +(\d+)", out)[1]) <= 230  # type: ignore[index]
+
+
+def test_early_stopping_stops_poor_trials_and_then_the_search(tmp_path: Path) -> None:
+    out = run("early_stopping.py", tmp_path)
+
+    assert re.search(r"\d+ stopped", out)
+    assert "there was no progress for 40 trials" in out
+    assert float(re.search(r"rate +([\d.]+)", out)[1]) > 0.05  # type: ignore[index]
+
+
+def test_a_second_run_goes_on_where_the_first_one_ended(tmp_path: Path) -> None:
+    first, second = run("resume.py", tmp_path), run("resume.py", tmp_path)
+
+    assert numbers(first)[:2] == [0, 20]
+    assert numbers(second)[:2] == [20, 40]
+    assert numbers(second)[2] <= numbers(first)[2]
+
+
+def test_the_sampler_of_the_example_beats_chance(tmp_path: Path) -> None:
+    random, wanderer = run("custom_sampler.py", tmp_path).splitlines()
+
+    assert random.startswith("RandomSampler")
+    assert wanderer.startswith("Wanderer")
+    assert numbers(wanderer)[-1] < numbers(random)[-1] / 3
+
+
+def test_the_tracker_of_the_example_writes_a_line_for_each_trial(tmp_path: Path) -> None:
+    out = run("custom_tracker.py", tmp_path)
+    rows = {row["trial"]: row for row in csv.DictReader((tmp_path / "trials.csv").read_text().splitlines())}
+
+    assert sorted(rows) == [str(i) for i in range(7)]
+    assert [row["state"] for _, row in sorted(rows.items())] == ["finished"] * 3 + ["failed"] + ["finished"] * 3
+    assert rows["2"]["value"] == "-1.0"
+    assert "trial,state,value,seconds" in out
