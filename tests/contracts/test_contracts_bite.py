@@ -1,0 +1,373 @@
+"""Each contract is held against parts that are broken on purpose, so that it is known to reject them."""
+
+import random
+import unittest
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from manyhands.events import AnyCommand, AnyEvent, Save, SaveSplit, SaveTrial, StartPart, StopPart, WorkerJoined
+from manyhands.executors.inline import Inline
+from manyhands.executors.processes import Processes
+from manyhands.job import Job
+from manyhands.ports import History, StudySpec
+from manyhands.samplers import RandomSampler
+from manyhands.space import Point, Space
+from manyhands.stores.memory import MemoryStore
+from manyhands.testing.executors import ExecutorContract
+from manyhands.testing.samplers import SamplerContract
+from manyhands.testing.stores import StoreContract
+from manyhands.trial import Part, Trial
+
+
+def rejects(contract: type, test: str, make: Callable[[], object], **attributes: object) -> bool:
+    """Whether a test of a contract fails for what ``make`` returns."""
+    suite: Any = type("Broken", (contract,), {"make": lambda self: make(), "patience_s": 1.0, **attributes})()
+    try:
+        with redirect_stdout(StringIO()):
+            getattr(suite, test)()
+    except unittest.SkipTest:
+        return False
+    except Exception:
+        return True
+    return False
+
+
+# -- samplers ------------------------------------------------------------------------------------------------------
+
+
+class Unseeded(RandomSampler):
+    def start(self, space: Space, seed: int) -> None:
+        super().start(space, random.randrange(2**32))  # noqa: S311 - that is what is wrong with it
+
+
+class Deaf(RandomSampler):
+    """Takes no notice of its seed."""
+
+    def start(self, space: Space, seed: int) -> None:
+        super().start(space, 0)
+
+
+class Forgetful(RandomSampler):
+    """Draws with repeats."""
+
+    def start(self, space: Space, seed: int) -> None:
+        self._space, self._seed = space, seed
+
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        rng = random.Random(f"{self._seed} {trial_id}")  # noqa: S311
+        return self._space.decode([rng.random() for _ in self._space.parameters])
+
+    def observe(self, trial: Trial, loss: float | None) -> None:
+        pass
+
+
+class Stateful(Forgetful):
+    """Draws from one generator that a resumed search cannot wind forward."""
+
+    def start(self, space: Space, seed: int) -> None:
+        self._space, self._rng = space, random.Random(seed)  # noqa: S311
+
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        return self._space.decode([self._rng.random() for _ in self._space.parameters])
+
+
+class BlindToPending(RandomSampler):
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        return super().suggest(trial_id, {}) if not running else dict(next(iter(running.values())))
+
+
+class Flat(Forgetful):
+    """Fills in the parameters that are not active too."""
+
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        return {name: parameter.decode(0.5) for name, parameter in self._space.parameters.items()}
+
+
+class OutOfRange(RandomSampler):
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        point = super().suggest(trial_id, running)
+        return None if point is None else {name: value + 1000 for name, value in point.items()}
+
+
+class Fragile(RandomSampler):
+    """Counts on every trial to have a loss."""
+
+    def observe(self, trial: Trial, loss: float | None) -> None:
+        super().observe(trial, loss + 0.0)  # type: ignore[operator]
+
+
+class ValueReader(Forgetful):
+    """Goes by the value, which has the other sign when maximising."""
+
+    _bias = 0.0
+
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        return self._space.decode([self._bias % 1.0 for _ in self._space.parameters])
+
+    def observe(self, trial: Trial, loss: float | None) -> None:
+        self._bias += trial.value or 0.0
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (Unseeded, "test_the_same_seed_gives_the_same_trials"),
+        (Deaf, "test_another_seed_gives_other_trials"),
+        (Stateful, "test_a_resumed_search_goes_on_as_if_never_interrupted"),
+        (Forgetful, "test_a_finite_space_is_searched_whole_without_repeats"),
+        (Forgetful, "test_none_is_suggested_once_all_were_tried"),
+        (Forgetful, "test_an_observed_point_from_elsewhere_is_not_repeated"),
+        (BlindToPending, "test_pending_configurations_are_not_repeated"),
+        (BlindToPending, "test_a_running_point_from_elsewhere_is_not_repeated"),
+        (Flat, "test_its_points_hold_the_active_parameters_of_a_tree_and_no_others"),
+        (OutOfRange, "test_its_points_lie_in_a_space_of_one_parameter"),
+        (OutOfRange, "test_its_points_lie_in_nested_containers"),
+        (Fragile, "test_failed_trials_are_accepted"),
+        (Fragile, "test_a_search_in_which_every_trial_fails_goes_on"),
+        (ValueReader, "test_only_losses_count_and_not_the_direction"),
+    ],
+)
+def test_the_sampler_contract_rejects_a_broken_sampler(broken: type, test: str) -> None:
+    assert rejects(SamplerContract, test, broken)
+
+
+# -- stores --------------------------------------------------------------------------------------------------------
+
+
+class Amnesiac(MemoryStore):
+    """Forgets everything when it is opened again."""
+
+    def open(self, spec: StudySpec, *, resume: bool) -> History:
+        self.__init__()
+        return super().open(spec, resume=resume)
+
+
+class Lenient(MemoryStore):
+    """Goes on with any study at all."""
+
+    def open(self, spec: StudySpec, *, resume: bool) -> History:
+        return super().open(self._spec or spec, resume=True)
+
+
+class FirstWins(MemoryStore):
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        super().write([s for s in saves if not (isinstance(s, SaveTrial) and s.trial.id in self._trials)], logs)
+
+
+class Ascii(MemoryStore):
+    """Loses what is no ASCII, in trials and in logs."""
+
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        plain = [
+            SaveTrial(replace(s.trial, reason=_ascii(s.trial.reason))) if isinstance(s, SaveTrial) else s for s in saves
+        ]
+        super().write(plain, [(part, _ascii(text)) for part, text in logs])
+
+
+class Splitless(MemoryStore):
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        super().write([s for s in saves if not isinstance(s, SaveSplit)], logs)
+
+
+class Finishing(MemoryStore):
+    """Gives back only what has ended."""
+
+    def open(self, spec: StudySpec, *, resume: bool) -> History:
+        history = super().open(spec, resume=resume)
+        return replace(history, trials=[t for t in history.trials if t.state.is_end])
+
+
+class Jumbled(MemoryStore):
+    """Gives logs in the order of arrival."""
+
+    def log(self, trial_id: int) -> str:
+        return "".join("".join(texts) for texts in self._logs.get(trial_id, {}).values())
+
+
+class Wordless(MemoryStore):
+    def end(self, reason: str) -> None:
+        pass
+
+
+class CloseOnce(MemoryStore):
+    _closed = False
+
+    def close(self) -> None:
+        if self._closed:
+            raise ValueError("closed already")
+        self._closed = True
+
+
+class Piecemeal(MemoryStore):
+    """Keeps the trials before it looks at the logs."""
+
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        super().write(saves)
+        super().write([], list(logs))
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode()
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (Amnesiac, "test_every_field_of_a_trial_comes_back"),
+        (Amnesiac, "test_logs_survive"),
+        (Amnesiac, "test_a_seed_left_open_later_is_the_stored_one"),
+        (Lenient, "test_another_space_is_refused_and_the_place_named"),
+        (Lenient, "test_another_direction_is_refused"),
+        (Lenient, "test_another_metric_is_refused"),
+        (Lenient, "test_another_number_of_splits_is_refused"),
+        (Lenient, "test_another_seed_is_refused"),
+        (Lenient, "test_going_on_is_refused_if_nobody_wants_to"),
+        (FirstWins, "test_a_trial_written_again_replaces_the_first"),
+        (Ascii, "test_every_field_of_a_trial_comes_back"),
+        (Ascii, "test_a_log_is_whole"),
+        (Splitless, "test_splits_of_an_unfinished_trial_come_back"),
+        (Finishing, "test_a_running_trial_comes_back"),
+        (Finishing, "test_an_interrupted_trial_comes_back"),
+        (Jumbled, "test_a_log_is_in_the_order_of_splits_then_attempts_then_arrival"),
+        (Wordless, "test_the_reason_of_the_end_comes_back"),
+        (CloseOnce, "test_closing_twice_is_harmless"),
+        (Piecemeal, "test_a_write_that_fails_keeps_nothing"),
+    ],
+)
+def test_the_store_contract_rejects_a_broken_store(broken: type, test: str) -> None:
+    assert rejects(StoreContract, test, broken)
+
+
+# -- executors -----------------------------------------------------------------------------------------------------
+
+
+class Filtered(Inline):
+    """An executor between whose events and the driver something goes wrong."""
+
+    def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
+        self._really_deliver = deliver
+        super().start(job, lambda event: [deliver(e) for e in self.changed(event)], now)  # type: ignore[func-returns-value]
+
+    def changed(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        yield event
+
+
+class NeverJoins(Filtered):
+    def changed(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        if not isinstance(event, WorkerJoined):
+            yield event
+
+
+class Mute(Filtered):
+    """Delivers neither reports nor output."""
+
+    def changed(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        if type(event).__name__ not in ("Reported", "Logged"):
+            yield event
+
+
+class LosesReports(Filtered):
+    _n = 0
+
+    def changed(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        self._n += type(event).__name__ == "Reported"
+        if type(event).__name__ != "Reported" or self._n % 10:
+            yield event
+
+
+class TellsTooEarly(Filtered):
+    """Delivers the output of a part after its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._late: list[AnyEvent] = []
+
+    def changed(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        if type(event).__name__ == "Logged":
+            self._late.append(event)
+            return
+        yield event
+        if type(event).__name__.startswith("Part"):
+            yield from self._late
+            self._late.clear()
+
+
+class NewestFirst(Inline):
+    def perform(self, command: AnyCommand) -> None:
+        super().perform(command)
+        self._todo = deque(reversed(self._todo))
+
+
+class Unstoppable(Inline):
+    def perform(self, command: AnyCommand) -> None:
+        if not isinstance(command, StopPart):
+            super().perform(command)
+
+
+class Leaky(Processes):
+    """Leaves its workers behind."""
+
+    left: list[Any] = []  # noqa: RUF012 - shared, so that the test can clear up
+
+    def close(self) -> None:
+        self.left.extend(self._children.values())
+        self._children = {}
+        super().close()
+
+
+class Impatient(Processes):
+    """Ends instead of replacing a worker."""
+
+    def _start_child(self) -> None:
+        if self._n_started == 0:
+            super()._start_child()
+
+
+class Merciful(Processes):
+    """Cannot bring itself to kill."""
+
+    def perform(self, command: AnyCommand) -> None:
+        if isinstance(command, StartPart | StopPart):
+            super().perform(command)
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (NeverJoins, "test_every_worker_joins_under_a_name_of_its_own"),
+        (Mute, "test_reports_arrive_whole_in_order_and_before_the_end"),
+        (Mute, "test_what_a_part_prints_arrives_whole_and_before_the_end"),
+        (LosesReports, "test_reports_arrive_whole_in_order_and_before_the_end"),
+        (TellsTooEarly, "test_what_a_part_prints_arrives_whole_and_before_the_end"),
+        (NewestFirst, "test_parts_given_ahead_are_done_in_order"),
+        (Unstoppable, "test_a_part_stopped_before_it_began_is_not_run"),
+    ],
+)
+def test_the_executor_contract_rejects_a_broken_executor(broken: type, test: str) -> None:
+    assert rejects(ExecutorContract, test, broken)
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (Impatient, "test_a_worker_that_dies_is_replaced_under_another_name"),
+        (Impatient, "test_the_replacement_works"),
+        (Merciful, "test_a_worker_that_hangs_can_be_killed"),
+    ],
+)
+def test_the_executor_contract_rejects_processes_that_do_not_end_or_begin(broken: type, test: str) -> None:
+    assert rejects(ExecutorContract, test, lambda: broken(1))
+
+
+def test_the_executor_contract_rejects_workers_left_behind() -> None:
+    rejected = rejects(ExecutorContract, "test_closing_ends_every_worker", lambda: Leaky(1))
+    for child in Leaky.left:
+        child.bury()
+
+    assert rejected
