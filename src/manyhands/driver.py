@@ -105,6 +105,7 @@ class Driver:
         finally:
             self._executor.close()
             self._each_tracker("ended", reason)
+        self._write(())  # the last words of workers that had to be killed
         self._store.end(reason)
 
     def deliver(self, event: AnyEvent) -> None:

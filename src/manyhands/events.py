@@ -43,23 +43,26 @@ class Reported(Event, frozen=True):
 
 
 class PartFinished(Event, frozen=True):
-    """A part has its result."""
+    """A part has its result. ``seconds`` is how long its objective took, where the worker could tell."""
 
     part: Part
     result: Result
+    seconds: float | None = None
 
 
 class PartFailed(Event, frozen=True):
-    """A part's objective raised, or returned what is no value."""
+    """A part's objective raised, or returned what is no value. ``seconds``: see ``PartFinished``."""
 
     part: Part
     failure: Failure
+    seconds: float | None = None
 
 
 class PartStopped(Event, frozen=True):
-    """A part left its objective because it was told to."""
+    """A part left its objective because it was told to, or for a reason of its own."""
 
     part: Part
+    reason: str = ""
 
 
 class Saved(Event, frozen=True):

@@ -206,7 +206,7 @@ class Search:
 
     def _part_finished(self, event: PartFinished, out: list[AnyCommand]) -> None:
         part, result = event.part, event.result
-        worker = self._release(part, event.at)
+        worker = self._release(part, event.at, event.seconds)
         if worker is None:
             return
         if self.settings.n_splits is not None:
@@ -231,7 +231,7 @@ class Search:
         )
 
     def _part_failed(self, event: PartFailed, out: list[AnyCommand]) -> None:
-        worker = self._release(event.part, event.at)
+        worker = self._release(event.part, event.at, event.seconds)
         if worker is None:
             return
         if event.failure.fatal:
@@ -243,7 +243,8 @@ class Search:
     def _part_stopped(self, event: PartStopped, out: list[AnyCommand]) -> None:
         worker = self._release(event.part, event.at)
         if worker is not None:
-            self._conclude(event.part.trial_id, event.at, out, state=TrialState.STOPPED, worker=worker)
+            reason = self.trials[event.part.trial_id].reason or event.reason or "its objective stopped itself"
+            self._conclude(event.part.trial_id, event.at, out, state=TrialState.STOPPED, reason=reason, worker=worker)
 
     def _reported(self, event: Reported, out: list[AnyCommand]) -> None:
         part = event.part
@@ -358,10 +359,10 @@ class Search:
         trial = self.trials[trial.id] = replace(trial, started_at=at)
         out.append(SaveTrial(trial))
 
-    def _release(self, part: Part, at: float) -> str | None:
+    def _release(self, part: Part, at: float, seconds: float | None = None) -> str | None:
         """Free the part's worker and return its name; None if the part is not to count (any more)."""
         worker = self._work.holder(part)
-        if worker is None or not self._work.finish(part, at):
+        if worker is None or not self._work.finish(part, at, seconds):
             return None
         return None if self.trials[part.trial_id].state.is_end else worker
 

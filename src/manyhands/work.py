@@ -114,8 +114,17 @@ class WorkQueue:
         worker, attempt = self._holder.get((part.trial_id, part.split), ("", 0))
         return worker if attempt == part.attempt else None
 
-    def finish(self, part: Part, at: float) -> bool:
-        """A part is done. False if it is not one that anybody holds, and so must not count."""
+    def finish(self, part: Part, at: float, seconds: float | None = None) -> bool:
+        """A part is done.
+
+        Args:
+            part: The part.
+            at: When that was heard of.
+            seconds: How long the objective took; taken from ``at`` if not given.
+
+        Returns:
+            False if nobody holds this very attempt, so that it must not count.
+        """
         worker = self.holder(part)
         if worker is None:
             return False
@@ -126,7 +135,9 @@ class WorkQueue:
         was_first = held.parts[0] == part
         held.parts.remove(part)
         if was_first:
-            self._learn(at - held.since)
+            # What a trial takes by itself: the way to here is long when the machine is busy, and then it pays most
+            # to give work ahead.
+            self._learn(at - held.since if seconds is None else seconds)
             if held.parts:
                 self._begin(worker, held, at)
         self._sort_in(worker, held)

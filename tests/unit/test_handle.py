@@ -126,7 +126,7 @@ def test_except_exception_does_not_keep_a_trial_from_stopping(handle: TrialHandl
 
     handle.stop("enough")
 
-    assert ending(objective, handle, takes_trial=True) == ["stopped"]
+    assert ending(objective, handle, takes_trial=True) == ["stopped", "enough"]
 
 
 # -- how a part ends -----------------------------------------------------------------------------------------------

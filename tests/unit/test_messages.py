@@ -46,7 +46,7 @@ def sent_by(act: Any) -> list[messages.Message]:
         (("finished", (1, 0, 2), [0.5, None, {"n": 1}]), messages.Finished(Part(1, 0, 2), Result(0.5, None, {"n": 1}))),
         (("finished", (1, 0, 2), [3, 4, {}]), messages.Finished(Part(1, 0, 2), Result(3.0, 4.0))),
         (("failed", (1, 0, 2), ["no", "trace", True]), messages.Failed(Part(1, 0, 2), Failure("no", "trace", True))),
-        (("stopped", (1, 0, 2)), messages.Stopped(Part(1, 0, 2))),
+        (("stopped", (1, 0, 2), "why"), messages.Stopped(Part(1, 0, 2), "why")),
         (("printed", (1, 0, 2), "é\n", 3), messages.Printed(Part(1, 0, 2), "é\n", 3)),
         (
             ("reports", (1, 0, 2), [[0, 0.5, {}, 9.5], [1, None, {"lr": 0.1}, 9.75]]),
@@ -64,12 +64,12 @@ def test_what_a_worker_really_sends_is_understood() -> None:
         worker._report([0, 0.5, {}, 9.5])
         worker._flush_reports()
         worker._send_output("text", 4)
-        worker._send("stopped", (1, 0, 2))
+        worker._send("stopped", (1, 0, 2), "why")
 
     assert sent_by(act) == [
         messages.Reports(Part(1, 0, 2), [Report(0, 0.5, {}, 9.5)]),
         messages.Printed(Part(1, 0, 2), "text", 4),
-        messages.Stopped(Part(1, 0, 2)),
+        messages.Stopped(Part(1, 0, 2), "why"),
     ]
 
 

@@ -85,10 +85,14 @@ def test_a_study_without_trials_has_a_summary() -> None:
     assert results.summary("s", [], None, SPACE, "minimize", None) == "Study 's', to minimize: no trials yet."
 
 
-def test_a_search_takes_from_the_first_start_to_the_last_end() -> None:
-    trials = [trial(0, started_at=5.0, ended_at=6.0), trial(1, started_at=7.0, ended_at=9.5), trial(2, ended_at=None)]
+def test_a_search_takes_the_time_in_which_anything_ran() -> None:
+    spans = [(5.0, 6.0), (5.5, 7.0), (5.2, 5.3), (100.0, 101.5)]
+    trials = [trial(i, started_at=start, ended_at=end) for i, (start, end) in enumerate(spans)]
 
-    assert results.duration(trials) == 4.5
+    assert results.duration(trials) == 2.0 + 1.5
+
+
+def test_a_search_in_which_nothing_ended_has_no_duration() -> None:
     assert results.duration([trial(0, ended_at=None)]) is None
 
 

@@ -468,6 +468,16 @@ def test_a_trial_fails_when_its_workers_were_lost_too_often() -> None:
     assert len(trial.lost) == 2
 
 
+def test_attempts_are_as_many_as_there_were() -> None:
+    """A trial that failed because its workers were lost was started once for each of them, and no more."""
+    story = Story(workers=["w1"], max_attempts=2)
+    story.is_lost("w1")
+    story.joins("w2")
+    story.is_lost("w2")
+
+    assert story.trial().attempts == 2
+
+
 def test_the_answer_of_an_earlier_attempt_does_not_count() -> None:
     story = Story(workers=["a"])
     story.is_lost("a")
@@ -733,9 +743,10 @@ def test_splits_that_waited_behind_one_that_took_too_long_are_dropped_with_their
     assert 0 not in [part.trial_id for _, part in starts(commands)]
 
 
-def test_the_time_of_the_search_begins_with_the_first_worker() -> None:
+def test_the_time_of_the_search_begins_with_its_first_event() -> None:
     story = Story(timeout_s=60.0)
     story.ticks(1000.0)
+    story.at = 1030.0
     story.joins("w")
 
     assert story.search.next_deadline() == 1060.0
@@ -912,6 +923,16 @@ def test_unfinished_trials_run_again_before_new_ones() -> None:
 
     assert starts(commands) == [("a", Part(1)), ("b", Part(2))]
     assert (story.trial(1).state, story.trial(1).reason, story.trial(1).ended_at) == (TrialState.RUNNING, "", None)
+
+
+def test_a_trial_that_runs_again_is_saved_as_running_from_now_on() -> None:
+    story = Story()
+    story.search.restore(stored(ended(0, 0.5, -1, state=TrialState.INTERRUPTED, started_at=3.0)))
+    story.at = 1000.0
+
+    (saved, _) = story.joins("w")
+
+    assert (saved.trial.state, saved.trial.started_at, saved.trial.value) == (TrialState.RUNNING, 1000.0, None)
 
 
 def test_splits_that_were_done_are_not_run_again() -> None:

@@ -1,5 +1,6 @@
 """The front door, with trials in this very thread."""
 
+import io
 import logging
 import random
 import re
@@ -402,6 +403,15 @@ def test_an_error_in_any_script_can_be_stored(tmp_path: Path) -> None:
     tune(objective, store=store, name="a", max_trials=2)
 
     assert "no such file: caf" in mh.load_study("a", store).trials[1].reason
+
+
+def test_output_in_any_script_can_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "s.db"
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace"))
+
+    tune(lambda p: print("caf\udce9") or 1.0, store=store, name="a", max_trials=1)
+
+    assert mh.load_study("a", store).log(0).startswith("caf")
 
 
 # -- output, trackers, checkpoints ---------------------------------------------------------------------------------

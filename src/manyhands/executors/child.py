@@ -132,8 +132,12 @@ class Child:
         _kill_group(self.pid)
 
     def has_exited(self) -> bool:
-        """Whether the process has ended."""
-        return self._process.poll() is not None
+        """Whether the process has ended. It is left unburied, so that its id stays its own."""
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is not None
+        if self._process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def bury(self, timeout_s: float = 5.0) -> str:
         """Make sure that it and all it started are gone, and return how it ended, in words."""

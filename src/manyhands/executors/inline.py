@@ -1,12 +1,8 @@
 """No workers at all: trials run one after another where ``tune`` was called. For debuggers, and for tiny objectives."""
 
-import io
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from typing import TextIO
 
 from manyhands.events import (
     AnyCommand,
@@ -22,6 +18,7 @@ from manyhands.events import (
     StopPart,
     WorkerJoined,
 )
+from manyhands.executors.capture import captured_output
 from manyhands.job import Job
 from manyhands.template import fill
 from manyhands.trial import Failure, Part, Report, Result
@@ -93,18 +90,17 @@ class Inline:
 
         key = (part.trial_id, part.split, part.attempt)
         self._handle = TrialHandle(key, params, self._job.checkpoints, report)
-        out = _Tee(sys.stdout)
         self.is_busy = True
         try:
-            with redirect_stdout(out), redirect_stderr(_Tee(sys.stderr, out)):
+            with captured_output() as printed:
                 outcome = run_part(self._job, self._handle)
         except KeyboardInterrupt:
             outcome = None
         finally:
             self.is_busy = False
             self._handle = None
-        if out.text:
-            self._deliver(Logged(part=part, text=out.text, at=self._now()))
+        if printed:
+            self._deliver(Logged(part=part, text="".join(printed), at=self._now()))
         self._deliver(_event(part, outcome, self._now()))
 
 
@@ -114,36 +110,6 @@ def _event(part: Part, outcome: list[object] | None, at: float) -> AnyEvent:
             return PartFinished(part=part, result=Result(*fields), at=at)
         case ["failed", list(fields)]:
             return PartFailed(part=part, failure=Failure(*fields), at=at)
-        case ["stopped"]:
-            return PartStopped(part=part, at=at)
+        case ["stopped", str(reason)]:
+            return PartStopped(part=part, reason=reason, at=at)
     return StopAsked(reason="it was interrupted by Ctrl-C", at=at)
-
-
-class _Tee(io.TextIOBase):
-    """Passes on what is written, and keeps it."""
-
-    def __init__(self, stream: TextIO, keeper: "_Tee | None" = None):
-        self._stream = stream
-        self._keeper = keeper or self
-        self._pieces: list[str] = []
-
-    @property
-    def text(self) -> str:
-        return "".join(self._pieces)
-
-    def write(self, text: str) -> int:
-        self._keeper._pieces.append(text)
-        return self._stream.write(text)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return getattr(self._stream, "encoding", "utf-8")
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    def isatty(self) -> bool:
-        return self._stream.isatty()

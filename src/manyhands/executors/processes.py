@@ -43,7 +43,8 @@ from manyhands.wire import messages
 from manyhands.wire.frames import FrameError
 
 _START_TIMEOUT_S = 300.0  # heavy libraries on a slow disk take minutes to import
-_MOST_FAILED_STARTS = 3  # in a row, and nobody has said hello
+_MOST_FAILED_STARTS = 3  # in a row, before any worker was ready
+_MOST_FAILED_STARTS_LATER = 20  # the same beyond one for each worker, once some were: then it is rather bad luck
 _QUIT_TIMEOUT_S = 2.0
 _WATCH_S = 0.2  # how often processes are looked at, where the system does not tell by itself
 _WARDEN_AFTER_S = 0.5  # searches that are over by then need none
@@ -81,6 +82,7 @@ class Processes:
         self._starting: dict[str, float] = {}  # workers that have not said hello -> when that will have taken too long
         self._n_started = 0
         self._failed_starts = 0
+        self._has_had_workers = False
         self._selector: selectors.BaseSelector = selectors.DefaultSelector()
         self._folder: RunFolder | None = None
         self._warden: subprocess.Popen[str] | None = None
@@ -149,6 +151,7 @@ class Processes:
         """End all workers and whatever they started, at once."""
         children, self._children = list(self._children.values()), {}
         self._starting.clear()
+        self._failed_starts, self._has_had_workers = 0, False
         for child in children:
             if child.parts or not child.has_joined:
                 child.kill("the search is over")
@@ -159,6 +162,7 @@ class Processes:
             while not child.has_exited() and time.monotonic() < give_up_at:
                 time.sleep(0.001)
             child.bury()
+            self._deliver_last_words(child)
         self._selector.close()
         self._selector = selectors.DefaultSelector()
         self._dismiss_warden()
@@ -204,23 +208,23 @@ class Processes:
         self._tell_warden(f"del {child.pid}")
         del self._children[child.name]
         self._starting.pop(child.name, None)
-        words, tail = child.last_words(), child.log_tail()
-        if words and child.parts:
-            self._deliver(Logged(part=child.parts[0], text=words, at=self._now()))
+        self._deliver_last_words(child)
+        tail = child.log_tail()
         if not child.has_joined:
             self._count_failed_start(cause, tail)
-        self._deliver(
-            WorkerLost(
-                worker=child.name,
-                cause=f"{cause}. Its last lines:\n{tail}" if tail else cause,
-                at=self._now(),
-            )
-        )
+        full_cause = f"{cause}\nIts last lines:\n{tail}" if tail else cause
+        self._deliver(WorkerLost(worker=child.name, cause=full_cause, at=self._now()))
         self._start_child()
+
+    def _deliver_last_words(self, child: Child) -> None:
+        words = child.last_words() if child.parts else ""
+        if words:
+            self._deliver(Logged(part=child.parts[0], text=words, at=self._now()))
 
     def _count_failed_start(self, cause: str, tail: str) -> None:
         self._failed_starts += 1
-        if self._failed_starts >= _MOST_FAILED_STARTS:
+        limit = _MOST_FAILED_STARTS_LATER + self.n_workers if self._has_had_workers else _MOST_FAILED_STARTS
+        if self._failed_starts >= limit:
             raise ExecutorError(
                 f"Workers die before they can do any work; the last one did because {cause}."
                 + (f" Its last lines:\n{tail}" if tail else "")
@@ -270,24 +274,25 @@ class Processes:
     def _understand(self, child: Child, message: messages.Message) -> None:
         at = self._now()
         match message:
-            case messages.Finished(part, result):
+            case messages.Finished(part, result, seconds):
                 self._answered(child, part)
-                self._deliver(PartFinished(part=part, result=result, at=at))
-            case messages.Failed(part, failure):
+                self._deliver(PartFinished(part=part, result=result, seconds=seconds, at=at))
+            case messages.Failed(part, failure, seconds):
                 self._answered(child, part)
-                self._deliver(PartFailed(part=part, failure=failure, at=at))
-            case messages.Stopped(part):
+                self._deliver(PartFailed(part=part, failure=failure, seconds=seconds, at=at))
+            case messages.Stopped(part, reason):
                 self._answered(child, part)
-                self._deliver(PartStopped(part=part, at=at))
+                self._deliver(PartStopped(part=part, reason=reason, at=at))
             case messages.Reports(part, reports) if part in child.parts:
                 self._deliver(Reported(part=part, reports=reports, at=at))
             case messages.Printed(part, text, upto):
                 child.has_printed(upto)
-                if part in child.parts:
+                if text and part in child.parts:
                     self._deliver(Logged(part=part, text=text, at=at))
             case messages.Hello():
                 child.has_joined = True
                 self._failed_starts = 0
+                self._has_had_workers = True
                 del self._starting[child.name]
                 self._deliver(WorkerJoined(worker=child.name, at=at))
             case messages.Broken(traceback):

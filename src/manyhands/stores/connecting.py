@@ -92,7 +92,7 @@ def explained(path: Path) -> Iterator[None]:
 
 _SENTENCES = {
     "not a database": "is not a Manyhands store: the file holds something else. Give another store=.",
-    "malformed": "is damaged. Nothing was written to it. Try sqlite3's .recover on a copy, or give another store=.",
+    "malformed": "is damaged. Try sqlite3's .recover on a copy of it, or give another store=.",
     "locked": "is locked by another program. Close that program, or give another store=.",
     "full": "cannot be written: the disk is full. What was saved before is safe; free some space and run again.",
     "disk I/O": "cannot be written: the disk reports an error. What was saved before is safe; run again once it works.",

@@ -12,6 +12,8 @@ from msgspec import Struct
 #: refused, since the study's epoch has moved on.
 _STALE_S = 120.0
 
+_ours: set[str] = set()  # the tokens of this process's own searches
+
 
 class Owner(Struct, frozen=True):
     """A process that drives, or drove, a study.
@@ -21,17 +23,25 @@ class Owner(Struct, frozen=True):
         pid: Its process id.
         born_at: When the process started, in the kernel's own count, since ids are used again; 0 if unknown.
         since: When it took the study, in seconds since 1970.
+        token: Tells apart the searches of one process.
     """
 
     host: str
     pid: int
     born_at: int
     since: float
+    token: str = ""
 
     @classmethod
     def this_process(cls) -> "Owner":
-        """The owner that this process would be."""
-        return cls(socket.gethostname(), os.getpid(), _stat(os.getpid())[1], time.time())
+        """The owner that a search of this process is, from now on until ``retire``."""
+        token = os.urandom(8).hex()
+        _ours.add(token)
+        return cls(socket.gethostname(), os.getpid(), _stat(os.getpid())[1], time.time(), token)
+
+    def retire(self) -> None:
+        """Note that the search is over, even if that could not be written down."""
+        _ours.discard(self.token)
 
     def is_alive(self, seen_at: float) -> bool:
         """Whether it still drives, as far as can be told from here.
@@ -51,6 +61,8 @@ class Owner(Struct, frozen=True):
         state, born_at = _stat(self.pid)
         if self.born_at and born_at and self.born_at != born_at:
             return False
+        if self.pid == os.getpid():
+            return self.token in _ours
         return was_seen if state in ("T", "Z", "X") else True  # stopped, or dead but for its parent's glance
 
     def describe(self) -> str:
@@ -60,7 +72,7 @@ class Owner(Struct, frozen=True):
 
     def to_json(self) -> str:
         """As text for the store."""
-        return json.dumps({"host": self.host, "pid": self.pid, "born_at": self.born_at, "since": self.since})
+        return json.dumps({field: getattr(self, field) for field in self.__struct_fields__})
 
 
 def _stat(pid: int) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from manyhands.errors import StudyNotFoundError
+from manyhands.errors import StoreError, StudyNotFoundError
 from manyhands.ports import History, StudySpec
 from manyhands.space import Space
 from manyhands.stores.connecting import connect_read_only, explained
@@ -79,7 +79,7 @@ def read_history(connection: sqlite3.Connection, study_id: int) -> History:
     spec = msgspec.json.decode(text, type=StudySpec)
     space = Space.from_spec(spec.space)
     rows = connection.execute("SELECT * FROM trials WHERE study_id = ? ORDER BY id", (study_id,))
-    trials = [_trial(row, space) for row in rows]
+    trials = [_read_trial(i, row, space) for i, row in enumerate(rows)]
     rows = connection.execute("SELECT trial_id, split, result FROM splits WHERE study_id = ?", (study_id,))
     splits = {(trial_id, split): msgspec.json.decode(result, type=Result) for trial_id, split, result in rows}
     return History(spec, trials, splits, end_reason)
@@ -119,6 +119,21 @@ def _info(connection: sqlite3.Connection, row: Sequence[Any]) -> StudyInfo:
     owner = msgspec.json.decode(owner_text, type=Owner) if owner_text else None
     driver = owner.describe() if owner is not None and owner.is_alive(seen_at) else ""
     return StudyInfo(spec.name, spec.direction, counts, best, spec.created_at, end_reason, driver)
+
+
+def _read_trial(i: int, row: Sequence[Any], space: Space) -> Trial:
+    """The ``i``-th trial, which must be number ``i``.
+
+    Raises:
+        StoreError: It is not, or makes no sense.
+    """
+    try:
+        trial = _trial(row, space)
+    except (msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
+        raise StoreError(f"The store is damaged: its trial {row[1]!r} makes no sense ({error}).") from error
+    if trial.id != i:
+        raise StoreError(f"The store is damaged: there is a trial {trial.id}, but no trial {i}.")
+    return trial
 
 
 def _trial(row: Sequence[Any], space: Space) -> Trial:

@@ -46,6 +46,7 @@ class SqliteStore:
         self._lock_fd = -1
         self._study_id = 0
         self._epoch = 0
+        self._owner: Owner | None = None
         self._seen_at = 0.0
 
     def open(self, spec: StudySpec, *, resume: bool) -> History:
@@ -110,6 +111,8 @@ class SqliteStore:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        if self._owner is not None:
+            self._owner.retire()
         try:
             hold(self._lock_fd, self.path)  # closing may checkpoint
             connection.execute(
@@ -160,7 +163,7 @@ class SqliteStore:
 
     def _take(self, spec: StudySpec, resume: bool) -> History:
         connection = self._require()
-        me = Owner.this_process()
+        self._owner = Owner.this_process()
         row = connection.execute(
             "SELECT id, epoch, owner, seen_at FROM studies WHERE name = ?", (spec.name,)
         ).fetchone()
@@ -175,7 +178,7 @@ class SqliteStore:
             study_id, epoch, owner, seen_at = row
             if owner:
                 _check_owner(self.path, spec.name, msgspec.json.decode(owner, type=Owner), seen_at)
-                _check_whole(connection)
+            _check_whole(connection)
             history = read_history(connection, study_id)
             try:
                 check_match(history.spec, spec, resume=resume, where=str(self.path))
@@ -191,7 +194,7 @@ class SqliteStore:
         self._seen_at = time.time()
         connection.execute(
             "UPDATE studies SET spec = ?, epoch = ?, owner = ?, seen_at = ?, end_reason = '' WHERE id = ?",
-            (_json(spec), self._epoch, me.to_json(), self._seen_at, self._study_id),
+            (_json(spec), self._epoch, self._owner.to_json(), self._seen_at, self._study_id),
         )
         return history
 
@@ -214,7 +217,7 @@ def _forget_trials(connection: sqlite3.Connection, study_id: int) -> None:
 
 
 def _check_whole(connection: sqlite3.Connection) -> None:
-    """The last driver was cut off: look before going on."""
+    """Look before going on: what is missing could not be told from what was never there."""
     (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if answer != "ok":
         raise sqlite3.DatabaseError(f"database disk image is malformed: {answer}")

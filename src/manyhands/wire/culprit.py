@@ -32,7 +32,7 @@ def _find(obj: object, path: str, depth: int) -> tuple[str, object]:
     if depth > 0:
         for name, value in _parts(obj):
             if not _can_pickle(value):
-                return _find(value, name.format(path), depth - 1)
+                return _find(value, name.replace("{}", path, 1), depth - 1)
     return path, obj
 
 
@@ -47,10 +47,10 @@ def _parts(obj: object) -> Iterator[tuple[str, object]]:
         yield "the arguments of {}", [*obj.args, *obj.keywords.values()]
     elif isinstance(obj, dict):
         for key, value in obj.items():
-            yield f"{{}}[{key!r}]", value
+            yield "{}" + f"[{key!r}]", value
     elif isinstance(obj, list | tuple):
         for i, value in enumerate(obj):
-            yield f"{{}}[{i}]", value
+            yield "{}" + f"[{i}]", value
     else:
         for key, value in getattr(obj, "__dict__", {}).items():
             yield f"{{}}.{key}", value

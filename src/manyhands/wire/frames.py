@@ -10,7 +10,7 @@ import json
 #: No honest message is longer: output travels in chunks, data in the payload's file.
 MAX_BYTES = 64 * 1024 * 1024
 
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class FrameError(ValueError):
@@ -19,7 +19,7 @@ class FrameError(ValueError):
 
 def pack(message: object) -> bytes:
     """Return a message as a frame."""
-    return frame(_encode(message).encode())
+    return frame(_encode(message).encode("utf-8", "replace"))  # half characters, as in odd file names, become "?"
 
 
 def frame(body: bytes) -> bytes:

@@ -71,23 +71,27 @@ class Reports(Struct, frozen=True, tag="reports", array_like=True):
 
 
 class Finished(Struct, frozen=True, tag="finished", array_like=True):
-    """A part has its result."""
+    """A part has its result, after so many seconds in its objective."""
 
     part: Part
     result: Result
+    seconds: float
 
 
 class Failed(Struct, frozen=True, tag="failed", array_like=True):
-    """A part has no result."""
+    """A part has no result, after so many seconds in its objective."""
 
     part: Part
     failure: Failure
+    seconds: float
 
 
 class Stopped(Struct, frozen=True, tag="stopped", array_like=True):
-    """A part left its objective because it was told to."""
+    """A part left its objective because it was told to, or for a reason of its own."""
 
     part: Part
+    reason: str
+    seconds: float
 
 
 class Printed(Struct, frozen=True, tag="printed", array_like=True):

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from queue import SimpleQueue
 from select import select
@@ -92,14 +93,15 @@ class Worker:
     def _run(self, job: Job, key: PartKey, point: dict[str, float]) -> None:
         handle = TrialHandle(key, fill(job.template, point), job.checkpoints, self._report)
         self._current_key, self._current = key, handle
+        began = time.perf_counter()
         if key in self._stops:
-            handle.stop(self._stops.pop(key))
-            outcome: list[object] = ["stopped"]
+            outcome: list[object] = ["stopped", self._stops.pop(key)]
         else:
             outcome = run_part(job, handle)
+        seconds = time.perf_counter() - began
         self._flush(last=True)
         self._current = self._current_key = None
-        self._send(outcome[0], key, *outcome[1:])
+        self._send(outcome[0], key, *outcome[1:], seconds)
 
     def _report(self, report: list[object]) -> None:
         self._reports.append(report)
@@ -135,6 +137,15 @@ class Worker:
     # -- reader thread -----------------------------------------------------------------------------------------
 
     def _read(self) -> None:
+        try:
+            self._keep_reading()
+        except BaseException:  # deaf, the worker would be of no use, and nobody could tell
+            import traceback
+
+            traceback.print_exc()
+            _die()
+
+    def _keep_reading(self) -> None:
         while True:
             ready, _, _ = select([self._sock], [], [], _PULSE_S)
             if not ready:

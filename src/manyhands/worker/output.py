@@ -10,6 +10,7 @@ import codecs
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 _CHUNK_BYTES = 256 * 1024
 _KEEP_BYTES = 4 * 1024 * 1024  # once all of it was handed on, a longer spool is emptied
@@ -24,26 +25,32 @@ class Spool:
 
     def __init__(self, send: Callable[[str, int], None]):
         self._send = send
+        self._fd = os.dup(1)  # the objective may close or redirect its own
         self._upto = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def ship(self, *, last: bool = False) -> None:
         """Hand on what has been written since the last call; with ``last``, all of what the part has written."""
         if last:
-            for stream in (sys.stdout, sys.stderr):
-                try:
-                    stream.flush()
-                except (OSError, ValueError):  # the objective closed it, or the disk is full
-                    continue
-        size = os.fstat(1).st_size
+            _flush(sys.stdout, sys.stderr)
+        size = os.fstat(self._fd).st_size
         while self._upto < size:
-            data = os.pread(1, min(_CHUNK_BYTES, size - self._upto), self._upto)
+            data = os.pread(self._fd, min(_CHUNK_BYTES, size - self._upto), self._upto)
             if not data:
                 break
             self._upto += len(data)
             text = self._decoder.decode(data)
-            if text:
-                self._send(text, self._upto)
+            undecided = len(self._decoder.getstate()[0])  # the first bytes of a character that is not whole yet
+            self._send(text, self._upto - undecided)
         if last and self._upto > _KEEP_BYTES:
-            os.ftruncate(1, 0)
+            os.ftruncate(self._fd, 0)
             self._upto = 0
+            self._send("", 0)
+
+
+def _flush(*streams: TextIO) -> None:
+    for stream in streams:
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # the objective closed or replaced it, or the disk is full
+            continue

@@ -12,13 +12,14 @@ def run_part(job: Job, handle: TrialHandle) -> list[object]:
     """Run the objective and return how it ended: a tag, and what belongs to it.
 
     Returns:
-        ``["finished", [value, variance, metrics]]``, ``["failed", [reason, traceback, fatal]]`` or ``["stopped"]``.
+        ``["finished", [value, variance, metrics]]``, ``["failed", [reason, traceback, fatal]]``
+        or ``["stopped", reason]``.
     """
     try:
         returned = job.objective(handle.params, handle) if job.takes_trial else job.objective(handle.params)
         return ["finished", list(read_result(returned, job.metric))]
-    except TrialStopped:
-        return ["stopped"]
+    except TrialStopped as stopped:
+        return ["stopped", str(stopped)]
     except Unclear as unclear:
         return ["failed", [unclear.reason, "", unclear.fatal]]
     except KeyboardInterrupt:
