@@ -54,7 +54,7 @@ class TrialHandle:
             raise TypeError(f"trial.report takes a number, and {value!r} is a {type(value).__name__}.")
         if step is None:
             step = self._n_reports
-        elif isinstance(step, bool) or step != int(step):
+        elif not _is_whole(step):
             raise TypeError(f"trial.report takes a whole number as step, and {step!r} is none.")
         self._n_reports += 1
         kept = {key: keepable(metric) for key, metric in metrics.items()}
@@ -76,3 +76,8 @@ class TrialHandle:
     def stop(self, reason: str) -> None:
         """Let the next ``report`` end the objective. For executors."""
         self._stop_reason = reason
+
+
+def _is_whole(step: object) -> bool:
+    found = number(step)
+    return found is not None and math.isfinite(found) and found == int(found)

@@ -33,6 +33,7 @@ class Spool:
         """Hand on what has been written since the last call; with ``last``, all of what the part has written."""
         if last:
             _flush(sys.stdout, sys.stderr)
+            self._put_back()
         size = os.fstat(self._fd).st_size
         while self._upto < size:
             data = os.pread(self._fd, min(_CHUNK_BYTES, size - self._upto), self._upto)
@@ -46,6 +47,17 @@ class Spool:
             os.ftruncate(self._fd, 0)
             self._upto = 0
             self._send("", 0)
+
+    def _put_back(self) -> None:
+        """Undo what the objective did to standard output and error: the next part starts with its own."""
+        own = os.fstat(self._fd)
+        for fd in (1, 2):
+            try:
+                is_own = os.path.samestat(os.fstat(fd), own)
+            except OSError:  # closed
+                is_own = False
+            if not is_own:
+                os.dup2(self._fd, fd)
 
 
 def _flush(*streams: TextIO) -> None:

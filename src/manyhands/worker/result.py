@@ -34,7 +34,7 @@ def read_result(returned: object, metric: str | None) -> tuple[float, float | No
         variance = _finite(variance, "the objective returned, under 'variance',")
         if variance < 0:
             raise Unclear(f"the objective returned the variance {variance!r}, which is below 0")
-    others = {str(k): keepable(v) for k, v in returned.items() if k not in (key, "variance")}
+    others = {clean(str(k)): keepable(v) for k, v in returned.items() if k not in (key, "variance")}
     return value, variance, others
 
 
@@ -57,11 +57,7 @@ def _key_of_value(returned: dict[object, object], metric: str | None) -> str:
 
 def number(value: object) -> float | None:
     """Return the number that ``value`` is, a NumPy or PyTorch scalar included, or None if it is none."""
-    if not isinstance(value, int | float):
-        item = getattr(value, "item", None)
-        if not callable(item) or getattr(value, "shape", None) != ():
-            return None
-        value = item()
+    value = _unwrapped(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -72,16 +68,31 @@ def number(value: object) -> float | None:
 
 def keepable(value: object) -> object:
     """Return ``value`` as something JSON can hold, NaN as None, and strange objects by their ``repr``."""
-    if value is None or isinstance(value, bool | str | int):
+    value = _unwrapped(value)
+    if value is None or isinstance(value, bool | int):
         return value
-    found = number(value)
-    if found is not None:
-        return found if math.isfinite(found) else None
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, dict):
-        return {str(k): keepable(v) for k, v in value.items()}
+        return {clean(str(k)): keepable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [keepable(v) for v in value]
     return _shown(value)
+
+
+def clean(text: str) -> str:
+    """Return a text that can be stored: half characters, as odd file names have them, become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _unwrapped(value: object) -> object:
+    """The Python number in a scalar of NumPy or PyTorch; any other object as it is."""
+    if isinstance(value, int | float | str | dict | list | tuple) or getattr(value, "shape", None) != ():
+        return value
+    item = getattr(value, "item", None)
+    return item() if callable(item) else value
 
 
 def _finite(value: object, who: str) -> float:
@@ -99,4 +110,4 @@ def _shown(value: object) -> str:
     except Exception as error:  # somebody's __repr__
         text = f"an object whose repr raises {type(error).__name__}"
     text = text if len(text) <= 200 else text[:197] + "..."
-    return f"{text} (a {type(value).__name__})"
+    return clean(f"{text} (a {type(value).__name__})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from manyhands.errors import TrialStopped
 from manyhands.job import Job
 from manyhands.worker.handle import TrialHandle
-from manyhands.worker.result import Unclear, read_result
+from manyhands.worker.result import Unclear, clean, read_result
 
 
 def run_part(job: Job, handle: TrialHandle) -> list[object]:
@@ -19,7 +19,7 @@ def run_part(job: Job, handle: TrialHandle) -> list[object]:
         returned = job.objective(handle.params, handle) if job.takes_trial else job.objective(handle.params)
         return ["finished", list(read_result(returned, job.metric))]
     except TrialStopped as stopped:
-        return ["stopped", str(stopped)]
+        return ["stopped", clean(str(stopped))]
     except Unclear as unclear:
         return ["failed", [unclear.reason, "", unclear.fatal]]
     except KeyboardInterrupt:
@@ -33,7 +33,7 @@ def _one_line(error: BaseException) -> str:
         text = str(error)
     except Exception:  # somebody's __str__
         text = "(its message cannot be shown)"
-    text = " ".join(text.split())
+    text = clean(" ".join(text.split()))
     name = type(error).__name__
     return f"it raised {name}: {text[:300]}" if text else f"it raised {name}"
 
@@ -43,6 +43,6 @@ def _traceback(error: BaseException) -> str:
 
     below = error.__traceback__.tb_next if error.__traceback__ is not None else None
     try:
-        return "".join(traceback.format_exception(type(error), error, below))
+        return clean("".join(traceback.format_exception(type(error), error, below)))
     except Exception:
         return _one_line(error)
