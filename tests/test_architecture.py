@@ -11,7 +11,7 @@ import manyhands
 ROOT = Path(manyhands.__file__).parent
 
 BARE = {"errors", "template", "job"}  # the standard library is all they need, so that workers can have them
-VALUES = BARE | {"parameters", "space", "trial", "events", "ports", "splits", "clock"}
+VALUES = BARE | {"parameters", "space", "trial", "events", "ports", "splits", "clock", "checks"}
 PURE = {"samplers", "rules", "search", "work", "results"}
 
 #: part -> the parts it may import, besides itself
@@ -28,10 +28,11 @@ MAY_IMPORT = {
     "ports": {"space", "trial", "events", "job"},
     "splits": {"trial"},
     "clock": set(),
+    "checks": {"errors"},
     # pure
     "work": {"trial"},
     "rules": {"errors", "trial"},
-    "samplers": {"errors", "parameters", "space", "trial", "ports"},
+    "samplers": {"errors", "checks", "parameters", "space", "trial", "ports"},
     "search": {"space", "trial", "events", "ports", "splits", "work"},
     "results": {"space", "trial"},
     # protocol: what travels, and what runs beside the objective

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+from manyhands.checks import check_direction, check_role, check_seconds, check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.driver import Driver
 from manyhands.errors import AllTrialsFailedError, ObjectiveError, SettingsError
@@ -26,10 +27,11 @@ from manyhands.space import Space
 from manyhands.stores.memory import MemoryStore
 from manyhands.stores.reading import load_history, load_log
 from manyhands.stores.sqlite import SqliteStore
-from manyhands.study import Study, check_direction
+from manyhands.study import Study
 from manyhands.trackers.console import ConsoleTracker
 
 _DEFAULT_STORE = "manyhands.db"
+_TRACKER_HOOKS = ("started", "trial_started", "reported", "logged", "trial_ended", "tick", "ended")
 
 
 def tune(
@@ -114,16 +116,18 @@ def tune(
     """
     planted = space if isinstance(space, Space) else Space(space)
     rules = [copy(rule) for rule in (stop if isinstance(stop, Sequence) else [stop])]  # they count
-    _check_settings(
-        max_trials=max_trials,
-        max_failures=max_failures,
-        max_attempts=max_attempts,
-        splits=splits,
-        workers=workers,
+    check_whole(
+        max_trials=max_trials, max_failures=max_failures, max_attempts=max_attempts, splits=splits, workers=workers
     )
-    _check_times(timeout_s=timeout_s, trial_timeout_s=trial_timeout_s)
+    check_seconds(timeout_s=timeout_s, trial_timeout_s=trial_timeout_s)
     check_direction(direction)
-    _check_seed(seed)
+    check_seed(seed)
+    for rule in rules:
+        check_role("stop", rule, "observe")
+    for tracker in trackers:
+        check_role("tracker", tracker, *_TRACKER_HOOKS)
+    if scheduler is not None:
+        check_role("scheduler", scheduler, "judge", "observe")
     if max_trials is None and timeout_s is None and not rules and planted.size is None:
         raise SettingsError("Nothing would end this search. Give max_trials=, timeout_s= or stop=.")
     takes_trial = _takes_trial(objective)
@@ -198,6 +202,7 @@ def load_study(name: str, store: str | os.PathLike[str] = _DEFAULT_STORE, space:
 
 def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
     if not isinstance(executor, str):
+        check_role("executor", executor, "n_workers", "start", "poll", "perform", "close")
         if workers is not None and workers != executor.n_workers:
             raise SettingsError(
                 f"workers={workers} was given beside an executor that has {executor.n_workers}. Give it to that."
@@ -215,8 +220,8 @@ def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
 def _make_store(
     store: str | os.PathLike[str] | Store | None, name: str | None, objective: Callable[..., Any]
 ) -> tuple[Store, str]:
-    if name is not None and not name.strip():
-        raise SettingsError("name='' is no name for a study.")
+    if name is not None and (not isinstance(name, str) or not name.strip()):
+        raise SettingsError(f"name={name!r} is no name for a study. Give a text, such as 'fraud-forest'.")
     given_name = name or str(getattr(objective, "__name__", type(objective).__name__))
     if store is None or (store == "auto" and name is None):
         return MemoryStore(), given_name
@@ -224,6 +229,7 @@ def _make_store(
         return SqliteStore(_DEFAULT_STORE), given_name
     if isinstance(store, str | os.PathLike):
         return SqliteStore(store), given_name
+    check_role("store", store, "open", "write", "beat", "end", "log", "close")
     return store, given_name
 
 
@@ -262,23 +268,6 @@ def _takes_trial(objective: Callable[..., Any]) -> bool:
 
 
 # -- checks ------------------------------------------------------------------------------------------------------
-
-
-def _check_settings(**numbers: int | None) -> None:
-    for what, number in numbers.items():
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
-            raise SettingsError(f"{what}={number!r} must be a whole number from 1 on.")
-
-
-def _check_times(**times: float | None) -> None:
-    for what, seconds in times.items():
-        if seconds is not None and (not isinstance(seconds, int | float) or not seconds > 0):
-            raise SettingsError(f"{what}={seconds!r} must be a number of seconds above 0.")
-
-
-def _check_seed(seed: int | None) -> None:
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-        raise SettingsError(f"seed={seed!r} must be a whole number from 0 on.")
 
 
 def _check_splits(splits: int | None, takes_trial: bool, scheduler: Scheduler | None) -> None:

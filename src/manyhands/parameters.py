@@ -53,14 +53,24 @@ class _Steps:
 def _check_range(kind: str, low: float, high: float, log: bool, step: float | None) -> None:
     shown = f"{kind}(low={low!r}, high={high!r})"
     for end in (low, high):
-        if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
+        if not _is_finite(end):
             raise SpaceError(f"{shown}: both ends must be finite numbers, and {end!r} is not one.")
+    if not math.isfinite(float(high) - float(low)):
+        raise SpaceError(f"{shown} is wider than a floating-point number can say.")
     if low > high:
         raise SpaceError(f"{shown} is empty: low is above high. Did you mean {kind}({high!r}, {low!r})?")
     if log and low <= 0:
         raise SpaceError(f"{shown}: log=True needs low above 0, since the logarithm of {low!r} does not exist.")
-    if step is not None and not (math.isfinite(step) and step > 0):
+    _check_step(shown, step)
+
+
+def _check_step(shown: str, step: object) -> None:
+    if step is not None and not (_is_finite(step) and step > 0):  # type: ignore[operator]
         raise SpaceError(f"{shown}: step must be a number above 0, and {step!r} is not.")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -106,12 +116,13 @@ class Float:
         """The value at ``u`` in [0, 1]."""
         if self.n_values is not None:
             return self.nth(self._steps.bin(u))
+        if u in (0, 1):  # the ends exactly, whatever rounding does to exp(log(x))
+            return float(self.high if u else self.low)
         if self.log:
             bottom, top = math.log(self.low), math.log(self.high)
             value = math.exp(bottom + u * (top - bottom))
         else:
             value = self.low + u * (self.high - self.low)
-        # Rounding may leave the range by one unit in the last place.
         return float(min(max(value, self.low), self.high))
 
     def encode(self, value: float) -> float:
@@ -127,7 +138,8 @@ class Float:
         # 0.1 + 2 * 0.1 is 0.30000000000000004; nobody who wrote step=0.1 wants to read that.
         largest = max(abs(self.low), abs(self.high))
         digits = 15 if largest == 0 else 14 - math.floor(math.log10(largest))
-        return round(float(self.low + i * (self.step or 0)), digits)
+        value = round(float(self.low + i * (self.step or 0)), digits)
+        return min(max(value, float(self.low)), float(self.high))
 
     def index(self, value: float) -> int:
         """Which value of a stepped range this is, counted from 0."""
@@ -214,7 +226,7 @@ class Int:
         Raises:
             SpaceError: It is no whole number, or not one of the range.
         """
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        if not isinstance(value, int | float) or not _is_finite(value) or value != int(value):
             raise SpaceError(f"{value!r} is no whole number, and {self!r} takes only those.")
         whole = int(value)
         if not self.low <= whole <= self.high or (whole - self.low) % self.step:
@@ -252,10 +264,9 @@ class Normal:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.mu) and math.isfinite(self.sigma) and self.sigma > 0):
+        if not (_is_finite(self.mu) and _is_finite(self.sigma) and self.sigma > 0):
             raise SpaceError(f"Normal(mu={self.mu!r}, sigma={self.sigma!r}) needs finite numbers and sigma above 0.")
-        if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
-            raise SpaceError(f"Normal: step must be a number above 0, and {self.step!r} is not.")
+        _check_step(f"Normal(mu={self.mu!r}, sigma={self.sigma!r})", self.step)
 
     @property
     def n_values(self) -> None:
@@ -265,8 +276,12 @@ class Normal:
     def decode(self, u: float) -> float:
         """The value below which a share ``u`` of the distribution lies."""
         x = self.mu + self.sigma * _UNIT_NORMAL.inv_cdf(min(max(u, _SMALLEST_U), 1 - _SMALLEST_U))
-        value = math.exp(min(x, 709.0)) if self.log else x  # exp(710) overflows
-        return value if self.step is None else round(value / self.step) * self.step
+        value = math.exp(max(-708.0, min(x, 709.0))) if self.log else x  # exp overflows at 710, and is 0 below -745
+        if self.step is None:
+            return value
+        n = round(value / self.step)
+        # As for Float: 19 * 0.1 should read 1.9.
+        return round(n * self.step, 14 - math.floor(math.log10(abs(n * self.step)))) if n else 0.0
 
     def encode(self, value: float) -> float:
         """The share of the distribution that lies below ``value``."""
@@ -326,10 +341,10 @@ class Choice:
         object.__setattr__(self, "options", tuple(self.options))
         if self.weights is None:
             return
-        weights = tuple(float(w) for w in self.weights)
+        weights = tuple(self.weights)
         if len(weights) != len(self.options):
             raise SpaceError(f"Choice has {len(self.options)} options but {len(weights)} weights.")
-        if not all(math.isfinite(w) and w > 0 for w in weights):
+        if not all(_is_finite(w) and w > 0 for w in weights):
             raise SpaceError(f"Choice: every weight must be above 0, and {weights!r} has one that is not.")
         object.__setattr__(self, "weights", weights)
 

@@ -175,7 +175,8 @@ class Store(Protocol):
             What is stored. Its spec is the stored one, which may differ from the given one in seed and sampler.
 
         Raises:
-            StudyMismatchError: A study of that name exists and differs, or exists and ``resume`` is false.
+            StudyMismatchError: A study of that name has outcomes, and differs or ``resume`` is false. One without any
+                outcome is begun anew if it differs.
             StudyOwnedError: Another driver owns it.
             StoreError: The store cannot be used.
         """

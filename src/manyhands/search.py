@@ -227,6 +227,7 @@ class Search:
             variance=result.variance,
             metrics=result.metrics,
             split_values=split_values,
+            reason="",  # it may have come to its end before it heard that it should stop
             worker=worker,
         )
 
@@ -276,7 +277,7 @@ class Search:
             return
         part = parts[0]
         trial = self.trials[part.trial_id]
-        trial = self.trials[trial.id] = replace(trial, lost=(*trial.lost, event.cause))
+        trial = self.trials[trial.id] = replace(trial, lost=(*trial.lost, event.cause), reason="")
         if part.attempt < self.settings.max_attempts:
             self._work.put_back(Part(part.trial_id, part.split, part.attempt + 1))
             return
@@ -290,7 +291,8 @@ class Search:
             if self._release(part, event.at) is not None:
                 self._fail(part.trial_id, Failure(reason), event.at, out, worker)
             for lost in reversed(self._work.leave(worker)):
-                self._work.put_back(lost)
+                if not self.trials[lost.trial_id].state.is_end:
+                    self._work.put_back(lost)
             out.append(KillWorker(worker, reason))
         if self._ends_at is not None and event.at >= self._ends_at:
             self._end(f"the time was up: timeout_s={self.settings.timeout_s:g}", event.at, out)

@@ -10,6 +10,7 @@ A parameter's name is its path, its keys joined by dots (``"optimizer.rate"``). 
 label takes part (``"model.svm.C"``), where the label is the constant that tells the options apart, else its number.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -205,47 +206,55 @@ class Space:
         group.append(node)
         return node
 
-    def _match(self, node: object, value: object, where: str, point: Point) -> None:
+    def _match(self, node: object, value: object, where: str, point: Point) -> int:
+        """Write into ``point`` what ``value`` says of ``node``; returns how many keys it leaves open."""
         if isinstance(node, Leaf):
             try:
                 point[node.name] = self.parameters[node.name].read(_plain(value))
             except SpaceError as error:
                 raise SpaceError(f"{where}: {error}") from None
-        elif isinstance(node, Branch):
-            self._match_branch(node, value, where, point)
-        elif isinstance(node, dict):
-            self._match_dict(node, value, where, point)
-        elif isinstance(node, list | tuple):
+            return 0
+        if isinstance(node, Branch):
+            return self._match_branch(node, value, where, point)
+        if isinstance(node, dict):
+            return self._match_dict(node, value, where, point)
+        if isinstance(node, list | tuple):
             if not isinstance(value, list | tuple) or len(value) != len(node):
                 raise SpaceError(f"{where} should be a sequence of {len(node)} values, and is {value!r}.")
-            for i, (inner, given) in enumerate(zip(node, value, strict=True)):
-                self._match(inner, given, f"{where}[{i}]", point)
-        elif not _same(node, value):
+            pairs = enumerate(zip(node, value, strict=True))
+            return sum(self._match(inner, given, f"{where}[{i}]", point) for i, (inner, given) in pairs)
+        if not _same(node, value):
             raise SpaceError(f"{where} is always {node!r} in this space, and cannot be {value!r}.")
+        return 0
 
-    def _match_dict(self, node: dict[Any, Any], value: object, where: str, point: Point) -> None:
+    def _match_dict(self, node: dict[Any, Any], value: object, where: str, point: Point) -> int:
         if not isinstance(value, Mapping):
             raise SpaceError(f"{where} should be a dict with keys {list(node)}, and is {value!r}.")
+        n_open = len(node.keys() - value.keys())
         for key, given in value.items():
             if key not in node:
                 raise SpaceError(f"{where} has no parameter {key!r}. It has: {', '.join(map(str, node))}.")
-            self._match(node[key], given, f"{where}[{key!r}]", point)
+            n_open += self._match(node[key], given, f"{where}[{key!r}]", point)
+        return n_open
 
-    def _match_branch(self, node: Branch, value: object, where: str, point: Point) -> None:
+    def _match_branch(self, node: Branch, value: object, where: str, point: Point) -> int:
+        """Take the option that fits and leaves the least open; the first of several such."""
         if isinstance(value, Mapping) and not value:
-            return  # an empty dict says nothing about which option is meant
+            return 1  # an empty dict says nothing about which option is meant
+        fits: list[tuple[int, int, Point]] = []
         misfits = []
         for i, option in enumerate(node.options):
             inner: Point = {}
             try:
-                self._match(option, value, where, inner)
+                fits.append((self._match(option, value, where, inner), i, inner))
             except SpaceError as error:
                 misfits.append(f"  option {i}: {error}")
-                continue
-            point[node.name] = i
-            point.update(inner)
-            return
-        raise SpaceError(f"{where} = {value!r} fits none of the options of {node.name!r}:\n" + "\n".join(misfits))
+        if not fits:
+            raise SpaceError(f"{where} = {value!r} fits none of the options of {node.name!r}:\n" + "\n".join(misfits))
+        n_open, i, inner = min(fits, key=lambda fit: fit[:2])
+        point[node.name] = i
+        point.update(inner)
+        return n_open
 
 
 def _write_nth(group: Sequence[_Node], i: int, point: Point) -> None:
@@ -356,6 +365,8 @@ def _plain(value: object) -> object:
 def _same(a: object, b: object) -> bool:
     if a is b:
         return True
+    if isinstance(a, bool) != isinstance(b, bool):  # True == 1, but they are not the same option
+        return False
     try:
         return bool(a == b)
     except Exception:  # arrays have no single truth, and other people's __eq__ may raise anything
@@ -398,6 +409,8 @@ def _spec(node: object) -> Any:
         return {"dict": [[k if isinstance(k, str | int) else name_of(k), _spec(v)] for k, v in node.items()]}
     if type(node) in (list, tuple):
         return {type(node).__name__: [_spec(v) for v in _items(node)]}
+    if isinstance(node, float) and not math.isfinite(node):
+        return {"number": str(node)}  # JSON has no word for it
     return {"value": node} if _is_literal(node) else {"object": _lasting_name(node)}
 
 
@@ -427,4 +440,6 @@ def _from_spec(spec: Any) -> Any:
         return [_from_spec(v) for v in body]
     if kind == "tuple":
         return tuple(_from_spec(v) for v in body)
+    if kind == "number":
+        return float(body)
     return body if kind == "value" else Opaque(body)

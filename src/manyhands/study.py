@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from manyhands import results
+from manyhands.checks import check_direction, check_role, check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.errors import ManyhandsError, NoResultError, SearchEndedError, SettingsError
-from manyhands.events import AnyEvent, Asked, PartFailed, PartFinished, Reported, Saved, SaveTrial, StopPart
+from manyhands.events import AnyEvent, Asked, PartFailed, PartFinished, Reported, Saved, SaveTrial
 from manyhands.ports import History, Sampler, Scheduler
 from manyhands.samplers import make_sampler
 from manyhands.search import Search, Settings
@@ -61,6 +62,10 @@ class Study:
         name: str = "study",
     ):
         check_direction(direction)
+        check_seed(seed)
+        check_whole(max_trials=max_trials)
+        if scheduler is not None:
+            check_role("scheduler", scheduler, "judge", "observe")
         planted = space if isinstance(space, Space) else Space(space)
         search = Search(
             planted,
@@ -242,10 +247,8 @@ class Study:
             raise SettingsError(f"report takes a number, and {value!r} is a {type(value).__name__}.")
         at = self._clock.now()
         report = Report(step, found if math.isfinite(found) else None, metrics, at)
-        for command in self._search.handle(Reported(part=Part(trial.id), reports=[report], at=at)):
-            if isinstance(command, StopPart):
-                return command.reason
-        return None
+        self._search.handle(Reported(part=Part(trial.id), reports=[report], at=at))
+        return self._search.trials[trial.id].reason or None
 
     def _known(self, trial: Trial | int) -> Trial:
         trial_id = trial.id if isinstance(trial, Trial) else trial
@@ -259,13 +262,3 @@ class Study:
         if found.state is not TrialState.RUNNING:
             raise SettingsError(f"Trial {found.id} has its outcome already: it is {found.state.value}.")
         return found
-
-
-def check_direction(direction: str) -> None:
-    """Refuse what is no direction.
-
-    Raises:
-        SettingsError: As said.
-    """
-    if direction not in ("minimize", "maximize"):
-        raise SettingsError(f"direction={direction!r} must be 'minimize' or 'maximize'.")

@@ -131,8 +131,9 @@ class Trial(Struct, frozen=True):
 
     @property
     def attempts(self) -> int:
-        """How often it was started, all splits together."""
-        return len(self.lost) + 1
+        """How often it was begun, its splits counted as one: each attempt that was lost, and the one that was not."""
+        gave_up = self.state is TrialState.FAILED and self.lost and self.traceback == self.lost[-1]
+        return len(self.lost) + (0 if gave_up else 1)
 
     def with_state(self, state: TrialState) -> "Trial":
         """The same trial in another state."""

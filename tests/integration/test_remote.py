@@ -294,7 +294,7 @@ def test_a_host_leaves_when_its_driver_is_silent(listener, monkeypatch):
     monkeypatch.setattr(host_module, "_PULSE_S", 0.05)
     host = Host(listener.connection, workers=1)
 
-    with pytest.raises(mh.ExecutorError, match="has not answered for 0.3 seconds"):
+    with pytest.raises(mh.ExecutorError, match="has not answered"):
         host.serve(connect_timeout_s=0.3)
 
 

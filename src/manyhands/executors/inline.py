@@ -23,6 +23,7 @@ from manyhands.job import Job
 from manyhands.template import fill
 from manyhands.trial import Failure, Part, Report, Result
 from manyhands.worker.handle import TrialHandle
+from manyhands.worker.result import clean
 from manyhands.worker.run import run_part
 
 
@@ -43,6 +44,8 @@ class Inline:
         self._n_joined = 0
         self._todo: deque[StartPart] = deque()
         self._handle: TrialHandle | None = None
+        self._running: Part | None = None
+        self._stops: dict[Part, str] = {}  # parts that are to be stopped when their turn comes
         self._killed = False
 
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
@@ -58,31 +61,43 @@ class Inline:
             self._n_joined += 1
             self._deliver(WorkerJoined(worker=self._name, at=self._now()))
         elif self._todo:
-            self._run(self._todo.popleft())
+            start = self._todo.popleft()
+            if start.part in self._stops:
+                self._deliver(PartStopped(part=start.part, reason=self._stops.pop(start.part), at=self._now()))
+            else:
+                self._run(start)
         else:
             time.sleep(min(timeout_s, 0.01))
 
     def perform(self, command: AnyCommand) -> None:
         """Queue, stop or give up a part."""
         match command:
-            case StartPart():
+            case StartPart(worker) if worker == self._name and not self._killed:
                 self._todo.append(command)
-            case StopPart() if self._handle is not None and command.part.trial_id == self._handle.id:
-                self._handle.stop(command.reason)
-            case KillWorker(worker, reason) if worker == self._name and self._handle is not None:
-                self._handle.stop(reason)
+            case StopPart(worker, part, reason) if worker == self._name:
+                self._stop(part, reason)
+            case KillWorker(worker, reason) if worker == self._name:
                 self._killed = True
+                self._todo.clear()
+                if self._handle is not None:
+                    self._handle.stop(reason)
 
     def close(self) -> None:
         """Forget what was left to do."""
         self._todo.clear()
+
+    def _stop(self, part: Part, reason: str) -> None:
+        if self._handle is not None and self._running == part:
+            self._handle.stop(reason)
+        else:
+            self._stops[part] = reason
 
     @property
     def _name(self) -> str:
         return f"inline-{self._n_joined}" if self._n_joined > 1 else "inline"
 
     def _run(self, start: StartPart) -> None:
-        part = start.part
+        part = self._running = start.part
         params = fill(self._job.template, start.point)
 
         def report(fields: list[object]) -> None:
@@ -100,7 +115,7 @@ class Inline:
             self.is_busy = False
             self._handle = None
         if printed:
-            self._deliver(Logged(part=part, text="".join(printed), at=self._now()))
+            self._deliver(Logged(part=part, text=clean("".join(printed)), at=self._now()))
         self._deliver(_event(part, outcome, self._now()))
 
 

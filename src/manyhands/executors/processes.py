@@ -7,6 +7,7 @@ Each worker leads a process group of its own, so whatever its objective starts e
 to trial; one that dies is replaced at once, under a new name.
 """
 
+import math
 import os
 import selectors
 import subprocess
@@ -43,8 +44,8 @@ from manyhands.wire import messages
 from manyhands.wire.frames import FrameError
 
 _START_TIMEOUT_S = 300.0  # heavy libraries on a slow disk take minutes to import
-_MOST_FAILED_STARTS = 3  # in a row, before any worker was ready
-_MOST_FAILED_STARTS_LATER = 20  # the same beyond one for each worker, once some were: then it is rather bad luck
+_MOST_FAILED_STARTS = 3  # in a row
+_MOST_FAILED_STARTS_S = 30.0  # and for so long, if any worker was ever ready: then it is rather bad luck
 _QUIT_TIMEOUT_S = 2.0
 _WATCH_S = 0.2  # how often processes are looked at, where the system does not tell by itself
 _WARDEN_AFTER_S = 0.5  # searches that are over by then need none
@@ -82,7 +83,7 @@ class Processes:
         self._starting: dict[str, float] = {}  # workers that have not said hello -> when that will have taken too long
         self._n_started = 0
         self._failed_starts = 0
-        self._has_had_workers = False
+        self._last_hello_at = -math.inf
         self._selector: selectors.BaseSelector = selectors.DefaultSelector()
         self._folder: RunFolder | None = None
         self._warden: subprocess.Popen[str] | None = None
@@ -151,7 +152,7 @@ class Processes:
         """End all workers and whatever they started, at once."""
         children, self._children = list(self._children.values()), {}
         self._starting.clear()
-        self._failed_starts, self._has_had_workers = 0, False
+        self._failed_starts, self._last_hello_at = 0, -math.inf
         for child in children:
             if child.parts or not child.has_joined:
                 child.kill("the search is over")
@@ -223,8 +224,8 @@ class Processes:
 
     def _count_failed_start(self, cause: str, tail: str) -> None:
         self._failed_starts += 1
-        limit = _MOST_FAILED_STARTS_LATER + self.n_workers if self._has_had_workers else _MOST_FAILED_STARTS
-        if self._failed_starts >= limit:
+        since = time.monotonic() - self._last_hello_at
+        if self._failed_starts >= _MOST_FAILED_STARTS and since > _MOST_FAILED_STARTS_S:
             raise ExecutorError(
                 f"Workers die before they can do any work; the last one did because {cause}."
                 + (f" Its last lines:\n{tail}" if tail else "")
@@ -292,7 +293,7 @@ class Processes:
             case messages.Hello():
                 child.has_joined = True
                 self._failed_starts = 0
-                self._has_had_workers = True
+                self._last_hello_at = time.monotonic()
                 del self._starting[child.name]
                 self._deliver(WorkerJoined(worker=child.name, at=at))
             case messages.Broken(traceback):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from manyhands.checks import check_role
 from manyhands.errors import SettingsError
 from manyhands.ports import Sampler
 from manyhands.samplers.grid import GridSampler
@@ -26,10 +27,7 @@ def make_sampler(sampler: str | Sampler) -> Sampler:
         if sampler not in _BY_NAME:
             raise SettingsError(f"There is no sampler {sampler!r}. There are: {', '.join(_BY_NAME)}.")
         return _BY_NAME[sampler]()
-    missing = [role for role in ("start", "suggest", "observe", "learns") if not hasattr(sampler, role)]
-    if missing or isinstance(sampler, type):
-        hint = f"pass an instance, {sampler.__name__}()" if isinstance(sampler, type) else f"it lacks {missing}"
-        raise SettingsError(f"sampler={sampler!r} is no sampler: {hint}. See manyhands.ports.Sampler.")
+    check_role("sampler", sampler, "learns", "start", "suggest", "observe")
     return sampler
 
 

@@ -31,6 +31,12 @@ class GridSampler:
 
     def start(self, space: Space, seed: int) -> None:
         """Lay out the grid; see ``manyhands.ports.Sampler``."""
+        strangers = self._n.keys() - space.parameters.keys() if isinstance(self._n, Mapping) else set()
+        if strangers:
+            raise SettingsError(
+                f"GridSampler(n=...) names {', '.join(map(repr, sorted(strangers)))}, which the space does not have. "
+                f"It has: {', '.join(space.parameters)}."
+            )
         self._values: dict[str, list[float]] = {}
         for name, parameter in space.parameters.items():
             if parameter.n_values is None:
@@ -65,9 +71,11 @@ class GridSampler:
                 f"Give it a step=, or say how many with sampler=mh.GridSampler(n=5) or n={{{name!r}: 5}}."
             )
         if isinstance(parameter, Normal):
-            return [parameter.decode((i + 0.5) / n) for i in range(n)]
-        assert isinstance(parameter, Float)  # noqa: S101 - all others are finite
-        return [parameter.decode(i / (n - 1) if n > 1 else 0.5) for i in range(n)]
+            values = [parameter.decode((i + 0.5) / n) for i in range(n)]
+        else:
+            assert isinstance(parameter, Float)  # noqa: S101 - all others are finite
+            values = [parameter.decode(i / (n - 1) if n > 1 else 0.5) for i in range(n)]
+        return list(dict.fromkeys(values))  # a Normal with steps may give the same value twice
 
     def _to_grid(self, point: Point) -> Point | None:
         """The combination that a point is; None for one from elsewhere that lies between the grid's."""

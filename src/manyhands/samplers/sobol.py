@@ -59,7 +59,9 @@ class _SobolRows:
         if block_id < self._block_id:  # the engine only goes forward
             self._rewind()
         if block_id != self._block_id:
-            self._engine.fast_forward((block_id - self._block_id - 1) * _BLOCK)
+            n_skipped = (block_id - self._block_id - 1) * _BLOCK
+            if n_skipped:  # scipy overflows when asked to skip none
+                self._engine.fast_forward(n_skipped)
             self._block = self._engine.random(_BLOCK).tolist()
             self._block_id = block_id
         return self._block[place]

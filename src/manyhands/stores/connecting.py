@@ -77,11 +77,17 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
+class DamagedError(Exception):
+    """What was read makes no sense; ``explained`` says of which file."""
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into sentences about the file."""
     try:
         yield
+    except DamagedError as error:
+        raise StoreError(f"The store {path} is damaged: {error}. Give another store=.") from error
     except sqlite3.Error as error:
         text = str(error)
         for sign, sentence in _SENTENCES.items():

@@ -43,10 +43,20 @@ def _first_difference(old: Any, new: Any, where: str = "space") -> str:
             if _is_entry(a) and _is_entry(b) and a[0] == b[0]:
                 return _first_difference(a[1], b[1], f"{where}.{a[0]}")
             return _first_difference(a, b, f"{where}[{i}]")
+    if _are_entries(old) and _are_entries(new):
+        return f"{where} had {_keys(old)} and now has {_keys(new)}"
     return f"{where} was {_shown(old)} and is now {_shown(new)}"
 
 
 _CONTAINERS = ("dict", "list", "tuple", "float", "int", "normal")
+
+
+def _are_entries(items: Any) -> bool:
+    return isinstance(items, list) and all(map(_is_entry, items))
+
+
+def _keys(entries: list[Any]) -> str:
+    return ", ".join(str(key) for key, _ in entries) or "nothing"
 
 
 def _is_entry(item: Any) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from manyhands.errors import StudyMismatchError
 from manyhands.events import Save, SaveSplit, SaveTrial
 from manyhands.ports import History, StudySpec
 from manyhands.stores.matching import check_match
@@ -16,26 +17,36 @@ class MemoryStore:
     def __init__(self) -> None:
         self._spec: StudySpec | None = None
         self._trials: dict[int, Trial] = {}
-        self._splits: dict[tuple[int, int], Result] = {}
+        self._splits: dict[int, dict[int, Result]] = {}
         self._logs: dict[int, dict[Part, list[str]]] = {}
         self._end_reason = ""
 
     def open(self, spec: StudySpec, *, resume: bool) -> History:
         """Create the study, or take it up again; see ``manyhands.ports.Store``."""
+        history = self._history(self._spec or spec)
         if self._spec is not None:
-            check_match(self._spec, spec, resume=resume, where="this MemoryStore")
-            spec = replace(spec, seed=self._spec.seed, created_at=self._spec.created_at)
+            try:
+                check_match(self._spec, spec, resume=resume, where="this MemoryStore")
+                spec = replace(spec, seed=self._spec.seed, created_at=self._spec.created_at)
+            except StudyMismatchError:
+                if history.has_outcomes:
+                    raise
+                self._trials.clear()
+                self._splits.clear()
+                self._logs.clear()
         self._spec = replace(spec, seed=max(spec.seed, 0))
-        return History(self._spec, list(self._trials.values()), dict(self._splits), self._end_reason)
+        history, self._end_reason = self._history(self._spec), ""
+        return history
 
     def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
         """Keep it."""
+        logs = list(logs)  # what cannot be read should not leave half of the rest behind
         for save in saves:
             match save:
                 case SaveTrial(trial):
                     self._trials[trial.id] = trial
                 case SaveSplit(trial_id, split, result):
-                    self._splits[trial_id, split] = result
+                    self._splits.setdefault(trial_id, {})[split] = result
         for part, text in logs:
             self._logs.setdefault(part.trial_id, {}).setdefault(part, []).append(text)
 
@@ -53,3 +64,13 @@ class MemoryStore:
 
     def close(self) -> None:
         """There is nothing to release."""
+
+    def _history(self, spec: StudySpec) -> History:
+        trials = sorted(self._trials.values(), key=lambda trial: trial.id)
+        splits = {
+            (trial.id, split): result
+            for trial in trials
+            if not trial.state.is_end
+            for split, result in self._splits.get(trial.id, {}).items()
+        }
+        return History(spec, trials, splits, self._end_reason)

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from manyhands.errors import StoreError, StudyNotFoundError
+from manyhands.errors import StudyNotFoundError
 from manyhands.ports import History, StudySpec
 from manyhands.space import Space
-from manyhands.stores.connecting import connect_read_only, explained
+from manyhands.stores.connecting import DamagedError, connect_read_only, explained
 from manyhands.stores.owner import Owner
 from manyhands.trial import Report, Result, Trial, TrialState
 
@@ -81,7 +81,8 @@ def read_history(connection: sqlite3.Connection, study_id: int) -> History:
     rows = connection.execute("SELECT * FROM trials WHERE study_id = ? ORDER BY id", (study_id,))
     trials = [_read_trial(i, row, space) for i, row in enumerate(rows)]
     rows = connection.execute("SELECT trial_id, split, result FROM splits WHERE study_id = ?", (study_id,))
-    splits = {(trial_id, split): msgspec.json.decode(result, type=Result) for trial_id, split, result in rows}
+    open_ids = {trial.id for trial in trials if not trial.state.is_end}
+    splits = {(i, split): msgspec.json.decode(text, type=Result) for i, split, text in rows if i in open_ids}
     return History(spec, trials, splits, end_reason)
 
 
@@ -125,14 +126,14 @@ def _read_trial(i: int, row: Sequence[Any], space: Space) -> Trial:
     """The ``i``-th trial, which must be number ``i``.
 
     Raises:
-        StoreError: It is not, or makes no sense.
+        DamagedError: It is not, or makes no sense.
     """
     try:
         trial = _trial(row, space)
     except (msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
-        raise StoreError(f"The store is damaged: its trial {row[1]!r} makes no sense ({error}).") from error
+        raise DamagedError(f"its trial {row[1]!r} makes no sense ({error})") from error
     if trial.id != i:
-        raise StoreError(f"The store is damaged: there is a trial {trial.id}, but no trial {i}.")
+        raise DamagedError(f"there is a trial {trial.id}, but no trial {i}")
     return trial
 
 

@@ -1,5 +1,4 @@
 """What every executor must do. Real workers run real, small jobs here."""
-# ruff: noqa: D102, S101 - assert is how these tests speak, and their names say what they test
 
 import os
 import tempfile

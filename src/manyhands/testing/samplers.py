@@ -1,5 +1,4 @@
 """What every sampler must do."""
-# ruff: noqa: D102, S101 - assert is how these tests speak, and their names say what they test
 
 from collections.abc import Mapping
 
