@@ -11,7 +11,18 @@ import manyhands
 ROOT = Path(manyhands.__file__).parent
 
 BARE = {"errors", "template", "job"}  # the standard library is all they need, so that workers can have them
-VALUES = BARE | {"parameters", "space", "trial", "events", "ports", "splits", "clock", "checks"}
+VALUES = BARE | {
+    "parameters",
+    "labels",
+    "description",
+    "space",
+    "trial",
+    "events",
+    "ports",
+    "splits",
+    "clock",
+    "checks",
+}
 PURE = {"samplers", "rules", "search", "work", "results"}
 
 #: part -> the parts it may import, besides itself
@@ -22,7 +33,9 @@ MAY_IMPORT = {
     "job": set(),
     # values
     "parameters": {"errors"},
-    "space": {"errors", "parameters", "template"},
+    "labels": {"parameters"},
+    "description": {"errors", "labels", "parameters"},
+    "space": {"errors", "parameters", "labels", "description", "template"},
     "trial": {"space"},
     "events": {"space", "trial"},
     "ports": {"space", "trial", "events", "job"},

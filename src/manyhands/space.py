@@ -10,12 +10,12 @@ A parameter's name is its path, its keys joined by dots (``"optimizer.rate"``). 
 label takes part (``"model.svm.C"``), where the label is the constant that tells the options apart, else its number.
 """
 
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from manyhands.description import describe, restore
 from manyhands.errors import SpaceError
+from manyhands.labels import option_labels, telling_key
 from manyhands.parameters import Choice, Float, Int, Normal, Parameter
 from manyhands.template import Branch, Leaf, fill
 
@@ -161,12 +161,12 @@ class Space:
 
     def spec(self) -> Any:
         """A JSON-able description: enough to compare spaces and to show points without the original objects."""
-        return _spec(self.tree)
+        return describe(self.tree)
 
     @classmethod
     def from_spec(cls, spec: Any) -> "Space":
         """The space described; objects that JSON cannot hold are stood in for by their ``repr``."""
-        return cls(_from_spec(spec))
+        return cls(restore(spec))
 
     # -- building ----------------------------------------------------------------------------------------------
 
@@ -187,12 +187,12 @@ class Space:
     def _plant_choice(
         self, choice: Choice, path: tuple[str, ...], parent: tuple[str, int] | None, group: list[_Node]
     ) -> Branch:
-        name = choice.name or ".".join(path) or _telling_key(choice) or "choice"
+        name = choice.name or ".".join(path) or telling_key(choice) or "choice"
         planted = self._register(name, choice, parent, group)
         options = []
         for i, (option, label) in enumerate(zip(choice.options, option_labels(choice), strict=True)):
             below: list[_Node] = []
-            segment = str(label) if _telling_key(choice) else str(i)
+            segment = str(label) if telling_key(choice) else str(i)
             options.append(self._plant(option, (*path, segment), (name, i), below))
             planted.below.append(below)
         return Branch(name, options)
@@ -287,75 +287,6 @@ def _index(group: Sequence[_Node], point: Mapping[str, float]) -> int:
     return total
 
 
-# -- labels ------------------------------------------------------------------------------------------------------
-
-
-def option_labels(choice: Choice) -> list[Any]:
-    """What to call each option: itself if JSON can hold it, else the constant that tells it apart, else a name.
-
-    Example:
-        >>> option_labels(Choice([1, "b", {"model": "svm", "C": Float(0, 1)}, print]))
-        [1, 'b', '2', 'print']
-    """
-    key = _telling_key(choice)
-    labels: list[Any] = []
-    for i, option in enumerate(choice.options):
-        if key is not None:
-            labels.append(name_of(option[key]))  # type: ignore[index]
-        elif _has_parameters(option):
-            labels.append(str(i))
-        else:
-            labels.append(option if _is_literal(option) else name_of(option))
-    return labels
-
-
-def _telling_key(choice: Choice) -> str | None:
-    """The key under which every option, being a dict, has a constant of its own."""
-    options = choice.options
-    if not all(isinstance(option, dict) for option in options):
-        return None
-    for key in options[0]:  # type: ignore[attr-defined]
-        values = [option.get(key, _MISSING) for option in options]  # type: ignore[attr-defined]
-        plain = all(
-            v is not _MISSING and not isinstance(v, dict | list | tuple) and not _has_parameters(v) for v in values
-        )
-        if plain and len({name_of(v) for v in values}) == len(values):
-            return str(key)
-    return None
-
-
-_MISSING = object()
-
-
-def _has_parameters(node: object) -> bool:
-    if isinstance(node, Float | Int | Normal | Choice):
-        return True
-    if isinstance(node, dict):
-        return any(map(_has_parameters, node.values()))
-    return isinstance(node, list | tuple) and any(map(_has_parameters, node))
-
-
-def _is_literal(value: object) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
-
-
-def name_of(value: object) -> str:
-    """A short name that stays the same from run to run: no memory addresses.
-
-    Example:
-        >>> name_of(print), name_of("svm"), name_of(0.5)
-        ('print', 'svm', '0.5')
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, type) or callable(value):
-        name = getattr(value, "__name__", None)
-        if name:
-            return str(name)
-    text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _plain(value: object) -> object:
     """A NumPy scalar as the Python number it stands for."""
     item = getattr(value, "item", None)
@@ -371,75 +302,3 @@ def _same(a: object, b: object) -> bool:
         return bool(a == b)
     except Exception:  # arrays have no single truth, and other people's __eq__ may raise anything
         return False
-
-
-# -- descriptions --------------------------------------------------------------------------------------------------
-
-
-class Opaque:
-    """Stands in a loaded space for an object that the store could not hold.
-
-    Attributes:
-        text: The object's name or ``repr``.
-    """
-
-    def __init__(self, text: str):
-        self.text = text
-        self.__name__ = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def __call__(self, *_: object, **__: object) -> object:
-        """Refuse: it only looks like what it stands for."""
-        raise SpaceError(
-            f"{self.text} was only stored by name. Pass space= when loading the study to get the object itself."
-        )
-
-
-def _spec(node: object) -> Any:
-    if isinstance(node, Choice):
-        options = [_spec(option) for option in node.options]
-        weights = list(node.weights) if node.weights else None
-        return {"choice": options, "ordered": node.ordered, "weights": weights, "name": node.name}
-    if isinstance(node, Float | Int | Normal):
-        fields = {f: getattr(node, f) for f in type(node).__dataclass_fields__}
-        return {type(node).__name__.lower(): fields}
-    if isinstance(node, dict):
-        return {"dict": [[k if isinstance(k, str | int) else name_of(k), _spec(v)] for k, v in node.items()]}
-    if type(node) in (list, tuple):
-        return {type(node).__name__: [_spec(v) for v in _items(node)]}
-    if isinstance(node, float) and not math.isfinite(node):
-        return {"number": str(node)}  # JSON has no word for it
-    return {"value": node} if _is_literal(node) else {"object": _lasting_name(node)}
-
-
-def _items(node: object) -> Iterator[object]:
-    return iter(node)  # type: ignore[call-overload,no-any-return]
-
-
-def _lasting_name(value: object) -> str:
-    if isinstance(value, type) or callable(value):
-        module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-        if module and name:
-            return f"{module}.{name}"
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-
-
-def _from_spec(spec: Any) -> Any:
-    kinds: dict[str, Callable[..., Parameter]] = {"float": Float, "int": Int, "normal": Normal}
-    kind, body = next(iter(spec.items()))
-    if kind in kinds:
-        return kinds[kind](**body)
-    if kind == "choice":
-        options = [_from_spec(option) for option in body]
-        return Choice(options, ordered=spec["ordered"], weights=spec["weights"], name=spec["name"])
-    if kind == "dict":
-        return {k: _from_spec(v) for k, v in body}
-    if kind == "list":
-        return [_from_spec(v) for v in body]
-    if kind == "tuple":
-        return tuple(_from_spec(v) for v in body)
-    if kind == "number":
-        return float(body)
-    return body if kind == "value" else Opaque(body)

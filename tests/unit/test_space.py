@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manyhands.description import Opaque
 from manyhands.errors import SpaceError
+from manyhands.labels import name_of, option_labels
 from manyhands.parameters import Choice, Float, Int, Normal
-from manyhands.space import Opaque, Space, name_of, option_labels
+from manyhands.space import Space
 
 FINITE_LEAVES = [Int(0, 3), Int(1, 9, step=4), Float(0, 1, step=0.25), Float(2, 2)]
 REAL_LEAVES = [Float(-1, 1), Float(1e-4, 10, log=True), Normal(0, 1)]
