@@ -10,7 +10,6 @@ to trial; one that dies is replaced at once, under a new name.
 import math
 import os
 import selectors
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from manyhands.errors import ExecutorError, PayloadError, SettingsError
+from manyhands.checks import check_whole
+from manyhands.errors import ExecutorError, PayloadError
 from manyhands.events import (
     AnyCommand,
     AnyEvent,
@@ -38,6 +38,7 @@ from manyhands.executors.child import Child
 from manyhands.executors.folder import RunFolder
 from manyhands.executors.limits import available_cores, check_memory_limit, memory_used, thread_limits
 from manyhands.executors.shipping import write_payload
+from manyhands.executors.wardens import Warden
 from manyhands.job import Job
 from manyhands.trial import Part
 from manyhands.wire import messages
@@ -72,9 +73,7 @@ class Processes:
         cores_per_worker: int | None = None,
         memory_limit_mb: float | None = None,
     ):
-        for what, number in (("workers", workers), ("cores_per_worker", cores_per_worker)):
-            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
-                raise SettingsError(f"{what}={number!r} must be a whole number from 1 on.")
+        check_whole(workers=workers, cores_per_worker=cores_per_worker)
         check_memory_limit(memory_limit_mb)
         self.n_workers = workers or available_cores()
         self._threads = cores_per_worker or max(1, available_cores() // self.n_workers)
@@ -86,7 +85,7 @@ class Processes:
         self._last_hello_at = -math.inf
         self._selector: selectors.BaseSelector = selectors.DefaultSelector()
         self._folder: RunFolder | None = None
-        self._warden: subprocess.Popen[str] | None = None
+        self._warden: Warden | None = None
         self._watched_at = 0.0
 
     # -- the executor's role -----------------------------------------------------------------------------------
@@ -166,7 +165,9 @@ class Processes:
             self._deliver_last_words(child)
         self._selector.close()
         self._selector = selectors.DefaultSelector()
-        self._dismiss_warden()
+        if self._warden is not None:
+            self._warden.dismiss()
+            self._warden = None
         if self._folder is not None:
             self._folder.remove()
             self._folder = None
@@ -196,7 +197,8 @@ class Processes:
         self._selector.register(child.socket, selectors.EVENT_READ, child)
         if child.pidfd >= 0:
             self._selector.register(child.pidfd, selectors.EVENT_READ, child)
-        self._tell_warden(f"add {child.pid}")
+        if self._warden is not None:
+            self._warden.watch(child.pid)
 
     def _replace(self, child: Child) -> None:
         while self._listen(child):  # its last messages count, if they arrived whole
@@ -206,7 +208,8 @@ class Processes:
         if child.pidfd >= 0:
             self._selector.unregister(child.pidfd)
         cause = child.bury()
-        self._tell_warden(f"del {child.pid}")
+        if self._warden is not None:
+            self._warden.forget(child.pid)
         del self._children[child.name]
         self._starting.pop(child.name, None)
         self._deliver_last_words(child)
@@ -246,7 +249,9 @@ class Processes:
                 limit = f"memory_limit_mb={self._memory_limit / 1e6:g}"
                 child.kill(f"it used {used / 1e6:.0f} MB of memory, and {limit} is the limit")
         if self._warden is None and now - self._started_at > _WARDEN_AFTER_S:
-            self._call_warden()
+            self._warden = Warden(self._make_folder())
+            for child in self._children.values():
+                self._warden.watch(child.pid)
 
     # -- what workers say --------------------------------------------------------------------------------------
 
@@ -294,7 +299,7 @@ class Processes:
                 child.has_joined = True
                 self._failed_starts = 0
                 self._last_hello_at = time.monotonic()
-                del self._starting[child.name]
+                self._starting.pop(child.name, None)
                 self._deliver(WorkerJoined(worker=child.name, at=at))
             case messages.Broken(traceback):
                 raise PayloadError(
@@ -305,37 +310,3 @@ class Processes:
     def _answered(self, child: Child, part: Part) -> None:
         with suppress(ValueError):  # a worker can only answer for what it was given; the search checks that too
             child.parts.remove(part)
-
-    # -- the warden --------------------------------------------------------------------------------------------
-
-    def _call_warden(self) -> None:
-        script = Path(__file__).parent.parent / "worker" / "warden.py"
-        self._warden = subprocess.Popen(  # noqa: S603 - our own code
-            [sys.executable, "-I", "-S", str(script), str(self._make_folder())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        for child in self._children.values():
-            self._tell_warden(f"add {child.pid}")
-
-    def _tell_warden(self, line: str) -> None:
-        if self._warden is not None and self._warden.stdin is not None:
-            with suppress(OSError):  # somebody killed it; the workers still notice by themselves
-                self._warden.stdin.write(line + "\n")
-                self._warden.stdin.flush()
-
-    def _dismiss_warden(self) -> None:
-        warden, self._warden = self._warden, None
-        if warden is None or warden.stdin is None:
-            return
-        with suppress(OSError):
-            warden.stdin.write("done\n")
-            warden.stdin.close()
-        try:
-            warden.wait(_QUIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            warden.kill()
-            warden.wait()

@@ -18,6 +18,7 @@ from manyhands.errors import StoreError
 _APPLICATION_ID = 0x4D48_0001  # "MH"
 SCHEMA_VERSION = 1
 _PATIENCE_S = 10.0
+_OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 _NETWORK_FILE_SYSTEMS = {
     "nfs",
     "nfs4",
@@ -39,6 +40,11 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: It cannot be opened, is no store, is damaged, or was made by a newer version.
     """
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreError(
+            f"A store needs SQLite {'.'.join(map(str, _OLDEST_SQLITE))} or newer, and this Python has "
+            f"{sqlite3.sqlite_version}. Use a newer Python, or store=None to keep the study in memory."
+        )
     if path.parent != Path() and not path.parent.is_dir():
         raise StoreError(f"The store {path} cannot be made: there is no folder {path.parent}.")
     with explained(path), write_lock(path):

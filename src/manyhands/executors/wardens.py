@@ -1,0 +1,53 @@
+"""The driver's side of the warden, the small process that clears up if the driver is killed."""
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_SCRIPT = Path(__file__).parent.parent / "worker" / "warden.py"
+_PATIENCE_S = 2.0
+
+
+class Warden:
+    """A process that kills process groups, and removes a folder, when this process is gone.
+
+    Args:
+        folder: The folder to remove.
+    """
+
+    def __init__(self, folder: Path):
+        self._process = subprocess.Popen(  # noqa: S603 - our own code
+            [sys.executable, "-I", "-S", str(_SCRIPT), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def watch(self, group: int) -> None:
+        """Let it know of a process group."""
+        self._tell(f"add {group}")
+
+    def forget(self, group: int) -> None:
+        """Let it know that a process group has ended."""
+        self._tell(f"del {group}")
+
+    def dismiss(self) -> None:
+        """Send it home: everything is in order."""
+        self._tell("done")
+        try:
+            self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def _tell(self, line: str) -> None:
+        if self._process.stdin is not None:
+            with suppress(OSError):  # somebody killed it; workers still notice by themselves that they are alone
+                self._process.stdin.write(line + "\n")
+                self._process.stdin.flush()
