@@ -86,6 +86,8 @@ WORKER_FILES = [
     "template.py",
     "job.py",
     "wire/frames.py",
+    "wire/functions.py",
+    "wire/msgpack_writer.py",
     "wire/payload.py",
     *(f"worker/{path.name}" for path in (ROOT / "worker").glob("*.py")),
 ]

@@ -1,5 +1,6 @@
 """A trial and what is known of it: frozen values, replaced and never changed."""
 
+import math
 from enum import StrEnum
 from typing import Any
 
@@ -70,6 +71,11 @@ class Result(Struct, frozen=True, array_like=True):
     value: float
     variance: float | None = None
     metrics: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse what an honest worker never sends; runs for every message that is decoded, too."""
+        if not math.isfinite(self.value):
+            raise ValueError(f"the value of a result must be finite, and {self.value!r} is not")
 
 
 class Failure(Struct, frozen=True, array_like=True):

@@ -143,17 +143,17 @@ def test_a_sequential_search_that_is_killed_ends_as_if_it_had_not_been(start_scr
 
 @pytest.mark.usefixtures("folders_may_stay")
 def test_a_parallel_search_that_is_killed_loses_no_trial(start_script, tmp_path):
-    torture = Torture(start_script, tmp_path, seed=2, n_trials=900, workers=3)
+    torture = Torture(start_script, tmp_path, seed=2, n_trials=3000, workers=3)
     torture.kill_some_runs()
     n_before = len(torture.acked)
 
     torture._settings["pace"] = 0
     torture.begin().finish()
 
-    check_that_nothing_was_lost(torture, 900)
+    check_that_nothing_was_lost(torture, 3000)
     assert torture.n_kills == N_KILLS
-    assert 20 < n_before < 900
-    assert len(torture.calls) > 900, "no trial was running at any kill"
+    assert 20 < n_before < 3000
+    assert len(torture.calls) > 3000, "no trial was running at any kill"
 
 
 @pytest.mark.usefixtures("folders_may_stay")

@@ -91,7 +91,7 @@ def test_a_value_that_is_no_number_is_refused(value: Any, handle: TrialHandle) -
         handle.report(value)
 
 
-@pytest.mark.parametrize("step", ["a", "1", 1.5, True, math.nan, math.inf])
+@pytest.mark.parametrize("step", ["a", "1", 1.5, True, math.nan, math.inf, 2**63, 10**400])
 def test_a_step_that_is_no_whole_number_is_refused(step: Any, handle: TrialHandle) -> None:
     with pytest.raises(TypeError, match="whole number"):
         handle.report(1.0, step=step)

@@ -119,6 +119,8 @@ def test_a_number_too_large_for_a_float_is_infinite() -> None:
         (0.5, 0.5),
         (math.nan, None),
         (math.inf, None),
+        (10**30, 10**30),
+        (10**400, None),
         (np.float32(0.5), 0.5),
         (np.bool_(True), True),
         ((1, [2, (3,)]), [1, [2, [3]]]),

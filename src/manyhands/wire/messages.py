@@ -1,8 +1,17 @@
 """What drivers and workers say, as types: what a worker sends is refused, if it does not fit, before it is looked at.
 
-On the wire each is a JSON array, the tag first and the fields in this order. Workers read and write these arrays as
-they are (``manyhands.worker.main``), since they do without the library that makes types of them.
+On the wire each is an array, the tag first and the fields in this order. Workers read and write these arrays as they
+are (``manyhands.worker.main``), since they do without the library that makes types of them:
+
+    driver ──▶ worker    marshal, which is part of the interpreter
+    worker ──▶ driver    MessagePack, written by ``manyhands.wire.msgpack_writer``
+
+Reading marshal can crash a process, or worse. That does no harm in the one direction, for a worker runs whatever its
+driver tells it to anyway, and both are the same Python. Nothing that a worker sends is ever read that way.
 """
+
+import marshal
+from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -40,12 +49,11 @@ class Quit(Struct, frozen=True, tag="quit", array_like=True):
 
 
 Order = Setup | Start | Stop | Quit
-_encoder = msgspec.json.Encoder()
 
 
 def pack_order(order: Order) -> bytes:
     """Return what a driver says as a frame."""
-    return frame(_encoder.encode(order))
+    return frame(marshal.dumps(msgspec.to_builtins(order)))
 
 
 # -- what a worker says --------------------------------------------------------------------------------------------
@@ -104,5 +112,22 @@ class Printed(Struct, frozen=True, tag="printed", array_like=True):
 
 Message = Hello | Broken | Reports | Finished | Failed | Stopped | Printed
 
-#: Reads one message; raises ``msgspec.DecodeError`` for what is none.
-decode = msgspec.json.Decoder(Message).decode
+
+def _refuse_extension(code: int, _: memoryview) -> NoReturn:
+    raise msgspec.ValidationError(f"Extension {code} of MessagePack is not used here")
+
+
+_decode = msgspec.msgpack.Decoder(Message, ext_hook=_refuse_extension).decode
+
+
+def decode(body: bytes) -> Message:
+    """Return what a worker said.
+
+    Raises:
+        msgspec.DecodeError: It is no message.
+    """
+    try:
+        message: Message = _decode(body)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"Text is not UTF-8: {error}") from error
+    return message

@@ -5,21 +5,26 @@ bytes. A worker maps the file read-only, so the arrays of eight workers are one 
 cannot be written to. Buffers below ``_IN_BAND_BYTES`` stay inside the pickle and are private to each worker.
 
     8 bytes   magic
-    8 bytes   length of the head, little-endian
-    head      JSON: [offset and length of the pickle, of buffer 0, of buffer 1 ...]
-    ...
+    8 bytes   number of pieces: the pickle, buffer 0, buffer 1 ...
+    16 bytes  for each piece: its offset, its length
+    ...       the pieces
 
-Only a driver writes payloads and only its workers read them; nothing that a worker sends is ever unpickled.
+Numbers are little-endian. Only a driver writes payloads and only its workers read them; nothing that a worker sends is
+ever unpickled.
 """
 
 from __future__ import annotations
 
-import json
-import mmap
 import os
-import pickle
 
-_MAGIC = b"manyhnd1"
+from manyhands.wire.functions import LightUnpickler, Unpickler
+
+TYPE_CHECKING = False  # typing's own would cost its import
+if TYPE_CHECKING:
+    from pickle import PickleBuffer
+    from typing import BinaryIO
+
+_MAGIC = b"manyhnd2"
 _ALIGN = 64
 _IN_BAND_BYTES = 1 << 20
 
@@ -34,7 +39,7 @@ def dump(obj: object, path: str) -> int:
 
     buffers: list[memoryview] = []
 
-    def keep(buffer: pickle.PickleBuffer) -> bool:
+    def keep(buffer: PickleBuffer) -> bool:
         try:
             raw = buffer.raw()
         except BufferError:  # not contiguous
@@ -47,10 +52,10 @@ def dump(obj: object, path: str) -> int:
     pickled = cloudpickle.dumps(obj, protocol=5, buffer_callback=keep)
     pieces = [memoryview(pickled), *buffers]
     extents = _lay_out([piece.nbytes for piece in pieces])
-    head = json.dumps(extents).encode()
+    head = [len(pieces), *(number for extent in extents for number in extent)]
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(fd, "wb") as file:
-        file.write(_MAGIC + len(head).to_bytes(8, "little") + head)
+        file.write(_MAGIC + b"".join(number.to_bytes(8, "little") for number in head))
         for (offset, _), piece in zip(extents, pieces, strict=True):
             file.seek(offset)
             file.write(piece)
@@ -58,20 +63,43 @@ def dump(obj: object, path: str) -> int:
 
 
 def load(path: str) -> object:
-    """Return the object in a payload's file, its large buffers mapped read-only."""
+    """Return the object in a payload's file, its large buffers mapped read-only.
+
+    Raises:
+        Exception: Whatever unpickling raises, such as an ``ImportError``.
+    """
     with open(path, "rb") as file:
-        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    if mapped[:8] != _MAGIC:
-        raise ValueError(f"{path} is no payload")
-    length = int.from_bytes(mapped[8:16], "little")
-    extents = json.loads(bytes(mapped[16 : 16 + length]))
-    pickled, *buffers = (mapped[offset : offset + size] for offset, size in extents)
-    return pickle.loads(pickled, buffers=buffers)  # noqa: S301 - the driver's own file, which only its user can write
+        if file.read(8) != _MAGIC:
+            raise ValueError(f"{path} is no payload")
+        (start, _), *extents = [(_number(file), _number(file)) for _ in range(_number(file))]
+        buffers = _map(file, extents)
+        try:
+            return _unpickle(LightUnpickler, file, start, buffers)
+        except Exception:  # noqa: S110 - perhaps a cloudpickle that calls its helpers in another way, so let it do so
+            pass
+        return _unpickle(Unpickler, file, start, buffers)
+
+
+def _unpickle(unpickler: type[Unpickler], file: BinaryIO, start: int, buffers: list[memoryview]) -> object:
+    file.seek(start)
+    return unpickler(file, buffers=buffers).load()
+
+
+def _number(file: BinaryIO) -> int:
+    return int.from_bytes(file.read(8), "little")
+
+
+def _map(file: BinaryIO, extents: list[tuple[int, int]]) -> list[memoryview]:
+    if not extents:
+        return []
+    import mmap  # most payloads have no large buffers
+
+    mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    return [mapped[offset : offset + size] for offset, size in extents]
 
 
 def _lay_out(sizes: list[int]) -> list[tuple[int, int]]:
-    # The head's length depends on the offsets it lists; twenty digits a number is more than any will take.
-    offset = 16 + 2 + len(sizes) * 46
+    offset = 16 + 16 * len(sizes)
     extents = []
     for size in sizes:
         offset += -offset % _ALIGN

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
 
 from manyhands.errors import TrialStopped
 from manyhands.worker.result import keepable, number
+
+TYPE_CHECKING = False  # typing's own would cost its import
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class TrialHandle:
@@ -80,4 +83,4 @@ class TrialHandle:
 
 def _is_whole(step: object) -> bool:
     found = number(step)
-    return found is not None and math.isfinite(found) and found == int(found)
+    return found is not None and abs(found) < 1 << 63 and found == int(found)  # no store has room for more digits

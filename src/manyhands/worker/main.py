@@ -1,82 +1,78 @@
-"""A worker process: it reads what to do from a socket it was born with, does it, and says how it went.
+"""A worker process: it reads what to do from its line to the driver, does it, and says how it went.
 
     main thread      waits for parts, runs the objective, sends outcomes
     reader thread    takes what the driver says; ten times a second sends on what the objective reported and printed
 
-The socket is one end of a pair made by the worker's parent, so there is no address that anybody else could connect to.
-When the other end closes, the parent is gone: the worker then ends itself and all it started, at once.
+Searches of a second or two wait for this file more than for anything else, so it and all below it do without modules
+that take long to import: a bare interpreter is there after 13 ms, and ``threading``, ``socket``, ``json`` and
+``typing`` together would double that.
 """
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
-import json
 import os
-import signal
-import socket
 import sys
-import threading
 import time
-from collections import deque
-from queue import SimpleQueue
-from select import select
-from typing import Any
+from _thread import allocate_lock, start_new_thread
 
 from manyhands.job import Job
 from manyhands.template import fill
-from manyhands.wire.frames import Frames, pack
 from manyhands.wire.payload import load
 from manyhands.worker.handle import TrialHandle
-from manyhands.worker.output import Spool
+from manyhands.worker.line import Line, die
+from manyhands.worker.mailbox import Mailbox
+from manyhands.worker.output import Spool, flush
 from manyhands.worker.run import run_part
+
+TYPE_CHECKING = False  # typing's own would cost its import
+if TYPE_CHECKING:
+    from typing import Any
+
+    PartKey = tuple[int, int, int]  # trial, split, attempt
 
 _PULSE_S = 0.1
 _FLUSH_REPORTS = 100
-
-PartKey = tuple[int, int, int]  # trial, split, attempt
 
 
 class Worker:
     """The state of one worker process.
 
     Args:
-        sock: Connected to the parent.
+        fd: The file descriptor of its line.
     """
 
-    def __init__(self, sock: socket.socket):
-        self._sock = sock
-        self._todo: SimpleQueue[tuple[PartKey, dict[str, float]] | None] = SimpleQueue()
+    def __init__(self, fd: int):
+        self._line = Line(fd)
+        self._todo = Mailbox()
         self._current: TrialHandle | None = None
         self._current_key: PartKey | None = None
         self._stops: dict[PartKey, str] = {}
-        self._reports: deque[list[object]] = deque()
-        self._sending = threading.RLock()  # keeps messages whole and in order
-        self._spool = Spool(self._send_output)
+        self._reports: list[list[object]] = []
+        self._speaking = allocate_lock()  # keeps messages whole and in order
+        self._spool = Spool(self._say_output)
 
     def serve(self) -> None:
         """Do parts until told to quit."""
-        job = self._unpack(*self._read_setup())
+        _, payload, path = self._hear_first()
+        job = self._unpack(payload, path)
         if job is None:
             return
-        threading.Thread(target=self._read, name="manyhands-reader", daemon=True).start()
+        start_new_thread(self._listen, ())
         self._send("hello", os.getpid())
-        while (todo := self._todo.get()) is not None:
+        while (todo := self._todo.take()) is not None:
             self._run(job, *todo)
 
     # -- main thread -------------------------------------------------------------------------------------------
 
-    def _read_setup(self) -> tuple[str, list[str]]:
-        self._frames = Frames()
-        while True:
-            data = self._sock.recv(1 << 16)
-            if not data:
-                _die()
-            bodies = self._frames.feed(data)
-            if bodies:
-                for body in bodies[1:]:
-                    self._obey(json.loads(body))
-                _, payload, path = json.loads(bodies[0])
-                return payload, path
+    def _hear_first(self) -> list[Any]:
+        orders: list[list[Any]] = []
+        while not orders:
+            orders = self._line.hear() or []
+        for order in orders[1:]:
+            self._obey(order)
+        return orders[0]
 
     def _unpack(self, payload: str, path: list[str]) -> Job | None:
         sys.path[:] = path
@@ -106,59 +102,50 @@ class Worker:
     def _report(self, report: list[object]) -> None:
         self._reports.append(report)
         if len(self._reports) >= _FLUSH_REPORTS:
-            self._flush_reports()
+            with self._speaking:
+                self._say_reports()
 
     # -- both threads ------------------------------------------------------------------------------------------
 
+    def _send(self, *message: object) -> None:
+        with self._speaking:
+            self._line.say(*message)
+
     def _flush(self, *, last: bool = False) -> None:
-        with self._sending:
-            self._flush_reports()
+        with self._speaking:
+            self._say_reports()
             self._spool.ship(last=last)
 
-    def _flush_reports(self) -> None:
-        with self._sending:
-            if self._reports and self._current_key is not None:
-                batch = []
-                while self._reports:
-                    batch.append(self._reports.popleft())
-                self._send("reports", self._current_key, batch)
+    # -- whoever holds the lock for speaking ---------------------------------------------------------------------
 
-    def _send_output(self, text: str, upto: int) -> None:
-        self._send("printed", self._current_key or (-1, 0, 0), text, upto)
+    def _say_reports(self) -> None:
+        batch = self._reports[:]
+        if batch and self._current_key is not None:
+            del self._reports[: len(batch)]  # and not what was reported since
+            self._line.say("reports", self._current_key, batch)
 
-    def _send(self, *message: object) -> None:
-        data = pack(message)
-        with self._sending:
-            try:
-                self._sock.sendall(data)
-            except OSError:
-                _die()
+    def _say_output(self, text: str, upto: int) -> None:
+        self._line.say("printed", self._current_key or (-1, 0, 0), text, upto)
 
     # -- reader thread -----------------------------------------------------------------------------------------
 
-    def _read(self) -> None:
+    def _listen(self) -> None:
         try:
-            self._keep_reading()
+            self._keep_listening()
         except BaseException:  # deaf, the worker would be of no use, and nobody could tell
             import traceback
 
             traceback.print_exc()
-            _die()
+            die()
 
-    def _keep_reading(self) -> None:
+    def _keep_listening(self) -> None:
         while True:
-            ready, _, _ = select([self._sock], [], [], _PULSE_S)
-            if not ready:
+            orders = self._line.hear(_PULSE_S)
+            if orders is None:
                 self._flush()
-                continue
-            try:
-                data = self._sock.recv(1 << 16)
-            except OSError:
-                data = b""
-            if not data:
-                _die()
-            for body in self._frames.feed(data):
-                self._obey(json.loads(body))
+            else:
+                for order in orders:
+                    self._obey(order)
 
     def _obey(self, order: list[Any]) -> None:
         tag, *fields = order
@@ -178,15 +165,19 @@ class Worker:
             self._stops[key] = reason
 
 
-def _die() -> None:
-    """The parent is gone: end this process and whatever it started."""
-    os.killpg(0, signal.SIGKILL)
-
-
 def main(fd: int) -> None:
     """Be a worker on the socket with this file descriptor; the process leads a group of its own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, who then says what happens
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    Worker(socket.socket(fileno=fd)).serve()
+    Worker(fd).serve()
+    _leave()
+
+
+def _leave() -> None:
+    """End the process, once libraries have said goodbye: to take an interpreter apart is a third of its whole life."""
+    try:
+        atexit._run_exitfuncs()
+        flush(sys.stdout, sys.stderr)
+    finally:
+        os._exit(0)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Callable
-from typing import TextIO
+
+TYPE_CHECKING = False  # typing's own would cost its import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
 
 _CHUNK_BYTES = 256 * 1024
 _KEEP_BYTES = 4 * 1024 * 1024  # once all of it was handed on, a longer spool is emptied
@@ -32,7 +35,7 @@ class Spool:
     def ship(self, *, last: bool = False) -> None:
         """Hand on what has been written since the last call; with ``last``, all of what the part has written."""
         if last:
-            _flush(sys.stdout, sys.stderr)
+            flush(sys.stdout, sys.stderr)
             self._put_back()
         size = os.fstat(self._fd).st_size
         while self._upto < size:
@@ -60,7 +63,8 @@ class Spool:
                 os.dup2(self._fd, fd)
 
 
-def _flush(*streams: TextIO) -> None:
+def flush(*streams: TextIO) -> None:
+    """Write out what the streams still hold, as far as that is possible."""
     for stream in streams:
         try:
             stream.flush()

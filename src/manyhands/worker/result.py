@@ -69,10 +69,10 @@ def number(value: object) -> float | None:
 def keepable(value: object) -> object:
     """Return ``value`` as something JSON can hold, NaN as None, and strange objects by their ``repr``."""
     value = _unwrapped(value)
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+    if isinstance(value, int | float):
+        return _kept_number(value)
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
@@ -80,6 +80,16 @@ def keepable(value: object) -> object:
     if isinstance(value, list | tuple):
         return [keepable(v) for v in value]
     return _shown(value)
+
+
+def _kept_number(value: float) -> float | None:
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # a whole number of more than 300 digits
+        is_finite = False
+    if not is_finite:
+        return None
+    return float(value) if isinstance(value, float) else value
 
 
 def clean(text: str) -> str:
