@@ -1,6 +1,7 @@
 """The front door: the only place where the parts are put together."""
 
 import inspect
+import itertools
 import os
 import shutil
 import tempfile
@@ -8,27 +9,30 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from copy import copy
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from manyhands.checks import check_direction, check_role, check_seconds, check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.driver import Driver
-from manyhands.errors import AllTrialsFailedError, ObjectiveError, SettingsError
+from manyhands.errors import AllTrialsFailedError, ObjectiveError, SettingsError, StoreError
 from manyhands.eventlog import EventLog
 from manyhands.executors.inline import Inline
 from manyhands.executors.processes import Processes
 from manyhands.job import Job
-from manyhands.ports import Executor, Sampler, Scheduler, StopRule, Store, StudySpec, Tracker
+from manyhands.ports import Archive, Executor, Sampler, Scheduler, StopRule, Store, StudySpec, Tracker
 from manyhands.results import commonest_failure
 from manyhands.samplers import make_sampler, name_of_sampler
+from manyhands.samplers.grid import GridSampler
 from manyhands.search import Search, Settings
 from manyhands.space import Space
+from manyhands.stores.archive import OpenStudy, StoredStudy
 from manyhands.stores.memory import MemoryStore
-from manyhands.stores.reading import load_history, load_log
+from manyhands.stores.reading import list_studies, load_history
 from manyhands.stores.sqlite import SqliteStore
 from manyhands.study import Study
 from manyhands.trackers.console import ConsoleTracker
+from manyhands.trial import TrialState
 
 _DEFAULT_STORE = "manyhands.db"
 _TRACKER_HOOKS = ("started", "trial_started", "reported", "logged", "trial_ended", "tick", "ended")
@@ -86,9 +90,11 @@ def tune(
             on. The trial's value is their mean, and its variance the variance between them.
         store: A file to keep the study in, or a store object, or None for memory only. Not given: ``manyhands.db`` if
             there is a ``name``, else memory.
-        name: The study's name in its store. A rerun under the same name goes on where the last one stood.
+        name: The study's name in its store. A rerun under the same name goes on where the last one stood. Without a
+            name every run is a new study, called after the objective.
         resume: Whether it may; False refuses a name that has trials.
-        start_with: Params to try first, complete or in part; what they leave open is drawn at random.
+        start_with: Params to try first, complete or in part; what they leave open is drawn at random. Those that a
+            resumed study has tried are not tried again.
         trackers: What else should hear of every trial.
         progress: Show how it goes: live on a terminal, as plain lines elsewhere.
         event_log: A file to record every event in, for ``manyhands.eventlog.read``.
@@ -128,12 +134,13 @@ def tune(
         check_role("tracker", tracker, *_TRACKER_HOOKS)
     if scheduler is not None:
         check_role("scheduler", scheduler, "judge", "observe")
-    if max_trials is None and timeout_s is None and not rules and planted.size is None:
+    chosen_sampler = make_sampler(sampler)
+    is_endless = planted.size is None and not isinstance(chosen_sampler, GridSampler)
+    if max_trials is None and timeout_s is None and not rules and is_endless:
         raise SettingsError("Nothing would end this search. Give max_trials=, timeout_s= or stop=.")
     takes_trial = _takes_trial(objective)
     _check_splits(splits, takes_trial, scheduler)
     start_points = [planted.find(params) for params in start_with]
-    chosen_sampler = make_sampler(sampler)
     chosen_executor = _make_executor(executor, workers)
     chosen_store, name = _make_store(store, name, objective)
     clock = SystemClock()
@@ -159,9 +166,10 @@ def tune(
             max_attempts=max_attempts,
             timeout_s=timeout_s,
             trial_timeout_s=trial_timeout_s,
+            ahead=not isinstance(chosen_executor, Inline),  # there is no way to it that would be worth hiding
         )
         search = Search(planted, chosen_sampler, settings, scheduler=scheduler, rules=rules, start_with=start_points)
-        search.restore(history)
+        search.restore(history, chosen_store.reports() if scheduler is not None else ())
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
         console = [ConsoleTracker(planted, shows_output=not isinstance(chosen_executor, Inline))] if progress else []
         listeners = [*console, *trackers]
@@ -171,10 +179,10 @@ def tune(
             planted.template,
             takes_trial=takes_trial,
             metric=metric,
-            checkpoints=_checkpoint_folder(chosen_store, name, stack),
+            checkpoints=_checkpoint_folder(chosen_store, history.spec, stack),
         )
         driver.run(job)
-        study = Study._around(search, name, metric, _log_reader(chosen_store, name))
+        study = Study._around(search, name, metric, _archive(chosen_store, name))
     _raise_if_useless(search, study)
     return study
 
@@ -194,7 +202,7 @@ def load_study(name: str, store: str | os.PathLike[str] = _DEFAULT_STORE, space:
     """
     history = load_history(store, name)
     planted = Space.from_spec(history.spec.space) if space is None else Space(space)
-    return Study._of_history(history, planted, lambda trial_id: load_log(store, name, trial_id))
+    return Study._of_history(history, planted, StoredStudy(store, name))
 
 
 # -- the parts, from what the user gave ---------------------------------------------------------------------------
@@ -222,31 +230,46 @@ def _make_store(
 ) -> tuple[Store, str]:
     if name is not None and (not isinstance(name, str) or not name.strip()):
         raise SettingsError(f"name={name!r} is no name for a study. Give a text, such as 'fraud-forest'.")
-    given_name = name or str(getattr(objective, "__name__", type(objective).__name__))
+    given_name = name or _name_of(objective)
     if store is None or (store == "auto" and name is None):
         return MemoryStore(), given_name
     if store == "auto":
         return SqliteStore(_DEFAULT_STORE), given_name
     if isinstance(store, str | os.PathLike):
-        return SqliteStore(store), given_name
+        return SqliteStore(store), name or _new_name(given_name, Path(store))
     check_role("store", store, "open", "write", "beat", "end", "log", "close")
     return store, given_name
 
 
-def _checkpoint_folder(store: Store, name: str, stack: ExitStack) -> str:
+def _name_of(objective: Callable[..., Any]) -> str:
+    name = str(getattr(objective, "__name__", type(objective).__name__))
+    return "study" if name == "<lambda>" else name
+
+
+def _new_name(name: str, path: Path) -> str:
+    """A name that no study in the store has: only who names a study means to go on with it."""
+    try:
+        taken = {study.name for study in list_studies(path)}
+    except StoreError:  # there is no store yet; or it is no good, which opening it will say
+        return name
+    numbered = (f"{name}-{i}" for i in itertools.count(2))
+    return name if name not in taken else next(n for n in numbered if n not in taken)
+
+
+def _checkpoint_folder(store: Store, spec: StudySpec, stack: ExitStack) -> str:
     """Where trials keep checkpoints: beside the store, so that a resumed study finds them; made when first used."""
     if isinstance(store, SqliteStore):
-        return str(Path(f"{store.path}.files").absolute() / quote(name, safe=""))
+        # A study that was begun anew under an old name must not find the old one's.
+        return str(
+            Path(f"{store.path}.files").absolute() / f"{quote(spec.name, safe='')}-{int(spec.created_at * 1000)}"
+        )
     folder = Path(tempfile.gettempdir()) / f"manyhands-checkpoints-{os.getpid()}-{id(store):x}"
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return str(folder)
 
 
-def _log_reader(store: Store, name: str) -> Callable[[int], str]:
-    if isinstance(store, SqliteStore):
-        path = store.path
-        return lambda trial_id: load_log(path, name, trial_id)
-    return store.log
+def _archive(store: Store, name: str) -> Archive:
+    return StoredStudy(store.path, name) if isinstance(store, SqliteStore) else OpenStudy(store)
 
 
 def _takes_trial(objective: Callable[..., Any]) -> bool:
@@ -259,7 +282,8 @@ def _takes_trial(objective: Callable[..., Any]) -> bool:
         return False
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p for p in positional if p.default is p.empty]
-    if len(needed) > 2 or (not positional and not any(p.kind is p.VAR_POSITIONAL for p in parameters)):
+    needs_names = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    if len(needed) > 2 or needs_names or (not positional and not any(p.kind is p.VAR_POSITIONAL for p in parameters)):
         raise SettingsError(
             f"The objective is called as objective(params) or objective(params, trial), "
             f"and {getattr(objective, '__name__', objective)!r} takes {inspect.signature(objective)}."
@@ -282,17 +306,19 @@ def _check_splits(splits: int | None, takes_trial: bool, scheduler: Scheduler | 
 
 
 def _raise_if_useless(search: Search, study: Study) -> None:
+    if search.error is not None:
+        raise search.error
     if search.fatal is not None:
         raise ObjectiveError(f"{search.fatal.reason}.")
-    if search.best is not None or (search.end_reason or "").startswith("it was interrupted"):
+    if any(trial.state is not TrialState.FAILED for trial in search.trials.values()):
         return
     found = commonest_failure(search.trials.values())
     if found is None:
         return
     trial, n = found
-    n_failed = sum(t.state.value == "failed" for t in search.trials.values())
-    raise AllTrialsFailedError(
-        f"Not one of {len(search.trials)} trials has a value. {n} of {n_failed} failures are like that of trial "
-        f"{trial.id}, which failed because {trial.reason}.\n"
-        f"    params  {cast(object, trial.params)!r}\n" + (f"{trial.traceback}" if trial.traceback else "")
+    error = AllTrialsFailedError(
+        f"Not one of {len(search.trials)} trials has a value. {n} of {len(search.trials)} failures are like that of "
+        f"trial {trial.id}, which failed because {trial.reason}.\n    params  {trial.params!r}\n{trial.traceback}"
     )
+    error.study = study
+    raise error

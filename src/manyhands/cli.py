@@ -153,7 +153,7 @@ def run(target: str, space_name: str, name: str | None, **settings: Any) -> None
     objective, space = take(module, objective_name, where), take(module, space_name, where)
     study = tune(objective, space, name=name or objective_name, **settings)
     click.echo(study.summary())
-    if (study.end_reason or "").startswith("it was interrupted"):
+    if study.was_interrupted:
         sys.exit(_INTERRUPTED)
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from manyhands.errors import StoreError
 from manyhands.events import (
     AnyCommand,
     AnyEvent,
@@ -104,8 +105,8 @@ class Driver:
             reason = self._search.end_reason or reason
         finally:
             self._executor.close()
+            self._save_what_is_left()
             self._each_tracker("ended", reason)
-        self._write(())  # the last words of workers that had to be killed
         self._store.end(reason)
 
     def deliver(self, event: AnyEvent) -> None:
@@ -116,7 +117,7 @@ class Driver:
             self._start_waiting()
             return
         self._handle(event)
-        if getattr(self._executor, "is_busy", False):
+        if self._executor.is_busy:
             self._look_at_deadline()  # the loop cannot, while the objective has its thread
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -150,6 +151,13 @@ class Driver:
         self._waiting_since = None
         if outcomes or reports or logs:
             self._store.write([*reports, *outcomes], logs)
+
+    def _save_what_is_left(self) -> None:
+        """Outcomes that came in the turn that was cut off, and the last words of workers that had to be killed."""
+        try:
+            self._write([c for c in self._commands if isinstance(c, SaveTrial | SaveSplit)])
+        except StoreError as error:
+            log.warning("what happened last could not be saved: %s", error)
 
     def _tell(self, commands: Sequence[AnyCommand]) -> None:
         """Everything is on disk: now it may be known."""
@@ -196,7 +204,7 @@ class Driver:
             self._handle(Ticked(at=self._clock.now()))
 
     def _on_ctrl_c(self) -> None:
-        if self._interrupted or getattr(self._executor, "is_busy", False):
+        if self._interrupted or self._executor.is_busy:
             raise KeyboardInterrupt  # asked twice; or the objective itself runs in this thread, and must leave it
         self._interrupted = True
 

@@ -22,7 +22,13 @@ class PayloadError(ObjectiveError):
 
 
 class AllTrialsFailedError(ManyhandsError):
-    """Not one trial of the search has a value."""
+    """Not one trial of the search has a value.
+
+    Attributes:
+        study: The study, with what each trial failed of.
+    """
+
+    study: object = None
 
 
 class ExecutorError(ManyhandsError):

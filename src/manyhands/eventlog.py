@@ -4,8 +4,10 @@ events = read("events.jsonl")
 commands = [search.handle(event) for event in events]      # of a Search made with the same settings
 """
 
+import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +15,7 @@ import msgspec
 
 from manyhands.events import AnyEvent
 
+log = logging.getLogger("manyhands")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AnyEvent).decode
 
@@ -26,10 +29,17 @@ class EventLog:
 
     def __init__(self, path: str | os.PathLike[str]):
         self._file = Path(path).open("wb")  # noqa: SIM115 - closed by __exit__
+        self._is_broken = False
 
     def record(self, event: AnyEvent) -> None:
-        """Write one event."""
-        self._file.write(_encode(event) + b"\n")
+        """Write one event. If that fails, once and for all, the search is not held up by it."""
+        if self._is_broken:
+            return
+        try:
+            self._file.write(_encode(event) + b"\n")
+        except OSError as error:
+            self._is_broken = True
+            log.warning("the event log %s ends here, since it cannot be written: %s", self._file.name, error)
 
     def __enter__(self) -> "EventLog":
         return self
@@ -37,7 +47,8 @@ class EventLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
 
 def read(path: str | os.PathLike[str]) -> Iterator[AnyEvent]:

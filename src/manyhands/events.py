@@ -65,6 +65,12 @@ class PartStopped(Event, frozen=True):
     reason: str = ""
 
 
+class PartReturned(Event, frozen=True):
+    """A worker gave back a part that it had not begun."""
+
+    part: Part
+
+
 class Saved(Event, frozen=True):
     """The outcomes of these trials are on disk: now they may be told."""
 
@@ -96,20 +102,22 @@ class Logged(Event, frozen=True):
     text: str
 
 
-AnyEvent = (
+#: What a search handles; all but what was printed.
+SearchEvent = (
     WorkerJoined
     | WorkerLost
     | Reported
     | PartFinished
     | PartFailed
     | PartStopped
+    | PartReturned
     | Saved
     | Asked
     | Idled
     | Ticked
     | StopAsked
-    | Logged
 )
+AnyEvent = SearchEvent | Logged
 
 # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -132,6 +140,12 @@ class StopPart(Command, frozen=True):
     worker: str
     part: Part
     reason: str
+
+
+class RecallParts(Command, frozen=True):
+    """Let a worker give back the parts that it has not begun: somebody else has time for them."""
+
+    worker: str
 
 
 class KillWorker(Command, frozen=True):
@@ -169,4 +183,4 @@ class EndSearch(Command, frozen=True):
 
 
 Save = SaveTrial | SaveSplit | SaveReports
-AnyCommand = StartPart | StopPart | KillWorker | Save | EndSearch
+AnyCommand = StartPart | StopPart | RecallParts | KillWorker | Save | EndSearch

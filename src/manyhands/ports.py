@@ -88,9 +88,11 @@ class Executor(Protocol):
 
     Attributes:
         n_workers: How many workers there will be.
+        is_busy: Whether the objective is running just now in the very thread that called ``poll``.
     """
 
     n_workers: int
+    is_busy: bool
 
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Get the workers going; returns before they are there.
@@ -114,7 +116,10 @@ class Executor(Protocol):
         """
 
     def perform(self, command: AnyCommand) -> None:
-        """Carry out a ``StartPart``, ``StopPart`` or ``KillWorker``; unknown workers are ignored."""
+        """Carry out a command that names a worker; unknown workers are ignored.
+
+        Whoever never holds more parts than it runs may ignore ``RecallParts``.
+        """
 
     def close(self) -> None:
         """End all workers and whatever they started, at once; may be called twice."""
@@ -165,6 +170,16 @@ class History(Struct, frozen=True):
         return any(trial.state.is_end for trial in self.trials)
 
 
+class Archive(Protocol):
+    """Where to look up what a study does not keep in memory."""
+
+    def log(self, trial_id: int) -> str:
+        """Everything the trial printed, its parts and attempts one after another."""
+
+    def reports_of(self, trial_id: int) -> list[Report]:
+        """The trial's intermediate values, in the order of their arrival."""
+
+
 class Store(Protocol):
     """Keeps one study. One driver at a time owns it, and only the owner writes."""
 
@@ -194,6 +209,9 @@ class Store(Protocol):
 
     def end(self, reason: str) -> None:
         """Note why the run ended, and give the study up."""
+
+    def reports(self) -> Iterable[tuple[Part, Report]]:
+        """All intermediate values of the open study, in the order of their arrival."""
 
     def log(self, trial_id: int) -> str:
         """Everything the trial printed, its parts and attempts one after another."""

@@ -44,10 +44,12 @@ class Target:
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             raise SettingsError(f"Target({value!r}): give a number.")
         self.value = value
+        self._reason: str | None = None
 
     def observe(self, trial: Trial, is_best: bool, direction: str) -> str | None:
-        """Compare; see ``manyhands.ports.StopRule``."""
-        if trial.state is not TrialState.FINISHED or trial.value is None:
-            return None
-        reached = trial.value <= self.value if direction == "minimize" else trial.value >= self.value
-        return f"the target {self.value:g} was reached by trial {trial.id} with {trial.value:g}" if reached else None
+        """Compare; see ``manyhands.ports.StopRule``. Once reached, a target stays reached."""
+        if self._reason is not None or trial.state is not TrialState.FINISHED or trial.value is None:
+            return self._reason
+        if trial.value <= self.value if direction == "minimize" else trial.value >= self.value:
+            self._reason = f"the target {self.value:g} was reached by trial {trial.id} with {trial.value:g}"
+        return self._reason

@@ -17,7 +17,7 @@ Same settings and same events give the same commands, so a recorded run can be r
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -33,12 +33,15 @@ from manyhands.events import (
     KillWorker,
     PartFailed,
     PartFinished,
+    PartReturned,
     PartStopped,
+    RecallParts,
     Reported,
     Saved,
     SaveReports,
     SaveSplit,
     SaveTrial,
+    SearchEvent,
     StartPart,
     StopAsked,
     StopPart,
@@ -49,7 +52,7 @@ from manyhands.events import (
 from manyhands.ports import History, Sampler, Scheduler, StopRule
 from manyhands.space import Point, Space
 from manyhands.splits import combine
-from manyhands.trial import Failure, Part, Result, Trial, TrialState
+from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
 from manyhands.work import WorkQueue
 
 #: A sampler draws from the stream ``[seed, trial_id]``; points given to start with are completed from this one.
@@ -57,7 +60,11 @@ _START_STREAM = 0x57A27
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What is fixed for one run of a search; see ``manyhands.tune`` for each of them."""
+    """What is fixed for one run of a search; see ``manyhands.tune`` for most of them.
+
+    Attributes:
+        ahead: Whether workers may be given trials that they cannot start yet.
+    """
 
     direction: str = "minimize"
     seed: int = 0
@@ -67,6 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_attempts: int = 3
     timeout_s: float | None = None
     trial_timeout_s: float | None = None
+    ahead: bool = True
 
 
 class Search:
@@ -84,7 +92,9 @@ class Search:
         trials: All trials by id, the running ones included.
         best: The finished trial with the best value so far, among those whose outcome is known.
         end_reason: Why the search is over, or None.
+        was_interrupted: Whether somebody asked for the end.
         fatal: The failure that shows the objective cannot work at all, or None.
+        error: What the sampler, the scheduler or a rule raised, which ended the search; or None.
     """
 
     def __init__(
@@ -102,13 +112,15 @@ class Search:
         self.trials: dict[int, Trial] = {}
         self.best: Trial | None = None
         self.end_reason: str | None = None
+        self.was_interrupted = False
         self.fatal: Failure | None = None
+        self.error: Exception | None = None
         self._sampler = sampler
         self._scheduler = scheduler
         self._rules = rules
-        self._start_with = start_with
+        self._start_with = deque(start_with)
         self._n_parts = settings.n_splits or 1
-        self._work = WorkQueue(settings.trial_timeout_s, ahead=not sampler.learns and settings.max_attempts > 1)
+        self._work = WorkQueue(settings.trial_timeout_s, ahead=self._may_work_ahead())
         self._pending: dict[int, Point] = {}  # trials without an outcome, the prepared ones included
         self._prepared: deque[Trial] = deque()
         self._splits: dict[int, dict[int, Result]] = {}  # results so far of running trials with splits
@@ -145,14 +157,24 @@ class Search:
         times = [t for t in (self._ends_at, self._work.next_deadline) if t is not None]
         return min(times, default=None)
 
-    def restore(self, history: History) -> None:
-        """Take up a stored study: learn its outcomes in their order, and let its unfinished trials run again."""
+    def restore(self, history: History, reports: Iterable[tuple[Part, Report]] = ()) -> None:
+        """Take up a stored study: learn its outcomes in their order, and let its unfinished trials run again.
+
+        Args:
+            history: The study.
+            reports: Its reports, in the order in which they arrived, for the scheduler.
+        """
         for stored in history.trials:
             # The store may only know the names of what a choice was made from; this space has the objects.
             self.trials[stored.id] = replace(stored, params=self.space.build(stored.point))
             self._next_id = max(self._next_id, stored.id + 1)
+        self._start_with = _not_tried(self._start_with, history.trials)
+        reports = deque(reports)
         for trial in sorted((t for t in self.trials.values() if t.state.is_end), key=lambda t: t.order):
+            self._recall_reports(reports, trial.ended_at or 0.0)
+            self._rule_reasons.clear()  # what a rule said earlier did not end the search, or not for good
             self._learn(trial)
+        self._recall_reports(reports, math.inf)
         for (trial_id, split), result in history.splits.items():
             self._splits.setdefault(trial_id, {})[split] = result
         for trial in [t for t in self.trials.values() if not t.state.is_end]:
@@ -166,18 +188,29 @@ class Search:
 
     def handle(self, event: AnyEvent) -> list[AnyCommand]:
         """Absorb one event and return the commands it calls for, in the order in which to perform them."""
+        if not isinstance(event, SearchEvent):
+            raise TypeError(f"A search cannot handle {event!r}.")
         out: list[AnyCommand] = []
         if self._ends_at is None and self.settings.timeout_s is not None:
             self._ends_at = event.at + self.settings.timeout_s
+        try:
+            self._react(event, out)
+        except Exception as error:  # of a sampler, scheduler or rule: what was decided before it still holds
+            self.error = error
+            self._end(f"{type(error).__name__} was raised: {error}", event.at, out)
+        return out
+
+    def _react(self, event: SearchEvent, out: list[AnyCommand]) -> None:
         self._absorb(event, out)
         if self.end_reason is None and self._rule_reasons:
             self._end(self._rule_reasons[0], event.at, out)
         if self.end_reason is None:
             self._assign(event.at, out)
             self._check_whether_done(event.at, out)
-        return out
+        while self.end_reason is None and (worker := self._work.call_back()) is not None:
+            out.append(RecallParts(worker))
 
-    def _absorb(self, event: AnyEvent, out: list[AnyCommand]) -> None:  # noqa: C901 - a table of events
+    def _absorb(self, event: SearchEvent, out: list[AnyCommand]) -> None:  # noqa: C901 - a table of events
         match event:
             case PartFinished():
                 self._part_finished(event, out)
@@ -198,11 +231,12 @@ class Search:
             case Ticked():
                 self._ticked(event, out)
             case StopAsked():
+                self.was_interrupted = True
                 self._end(event.reason, event.at, out)
+            case PartReturned():
+                self._work.give_back(event.part)
             case Asked():
                 self._asked(event, out)
-            case _:
-                raise TypeError(f"A search cannot handle {event!r}.")
 
     def _part_finished(self, event: PartFinished, out: list[AnyCommand]) -> None:
         part, result = event.part, event.result
@@ -229,17 +263,18 @@ class Search:
             split_values=split_values,
             reason="",  # it may have come to its end before it heard that it should stop
             worker=worker,
+            seconds=event.seconds,
         )
 
     def _part_failed(self, event: PartFailed, out: list[AnyCommand]) -> None:
         worker = self._release(event.part, event.at, event.seconds)
         if worker is None:
             return
-        if event.failure.fatal:
+        if event.failure.fatal and self.best is None:
             self.fatal = event.failure
             self._end(event.failure.reason, event.at, out)
             return
-        self._fail(event.part.trial_id, event.failure, event.at, out, worker)
+        self._fail(event.part.trial_id, event.failure, event.at, out, worker, event.seconds)
 
     def _part_stopped(self, event: PartStopped, out: list[AnyCommand]) -> None:
         worker = self._release(event.part, event.at)
@@ -336,9 +371,9 @@ class Search:
 
     def _suggest(self) -> Trial | None:
         trial_id = self._next_id
-        if trial_id < len(self._start_with):
+        if self._start_with:
             rng = default_rng([_START_STREAM, self.settings.seed, trial_id])
-            point: Point | None = self.space.sample(rng, self._start_with[trial_id])
+            point: Point | None = self.space.sample(rng, self._start_with.popleft())
         else:
             point = self._sampler.suggest(trial_id, self.running)
         if point is None:
@@ -368,7 +403,15 @@ class Search:
             return None
         return None if self.trials[part.trial_id].state.is_end else worker
 
-    def _fail(self, trial_id: int, failure: Failure, at: float, out: list[AnyCommand], worker: str) -> None:
+    def _fail(
+        self,
+        trial_id: int,
+        failure: Failure,
+        at: float,
+        out: list[AnyCommand],
+        worker: str,
+        seconds: float | None = None,
+    ) -> None:
         self._conclude(
             trial_id,
             at,
@@ -378,12 +421,19 @@ class Search:
             reason=failure.reason,
             traceback=failure.traceback,
             worker=worker,
+            seconds=seconds,
         )
 
-    def _conclude(self, trial_id: int, at: float, out: list[AnyCommand], **changes: object) -> None:
+    def _conclude(
+        self, trial_id: int, at: float, out: list[AnyCommand], *, seconds: float | None = None, **changes: object
+    ) -> None:
         """A trial has its outcome: have it saved. Nobody is told before that is done."""
         order = self._n_ended + len(self._unsaved)
-        trial = replace(self.trials[trial_id], ended_at=at, order=order, **changes)
+        trial = self.trials[trial_id]
+        started_at = trial.started_at
+        if seconds is not None and self._n_parts == 1:  # it may have been given to its worker long before it began
+            started_at = max(started_at, at - seconds)
+        trial = replace(trial, started_at=started_at, ended_at=at, order=order, **changes)
         self.trials[trial_id] = trial
         self._splits.pop(trial_id, None)
         self._unsaved.add(trial_id)
@@ -399,6 +449,19 @@ class Search:
             self._unsaved.remove(trial_id)
             del self._pending[trial_id]
             self._learn(self.trials[trial_id])
+
+    def _may_work_ahead(self) -> bool:
+        """Only if it changes nothing: no sampler and no rule waits for an outcome, and a lost part is tried again."""
+        settings = self.settings
+        waits = self._sampler.learns or self._rules or settings.max_failures is not None
+        return settings.ahead and not waits and settings.max_attempts > 1
+
+    def _recall_reports(self, reports: deque[tuple[Part, Report]], until: float) -> None:
+        """Give the scheduler the reports that came before some time; what it says to them was done long ago."""
+        while self._scheduler is not None and reports and reports[0][1].at <= until:
+            part, report = reports.popleft()
+            if report.value is not None:
+                self._scheduler.judge(part.trial_id, report, self._loss(report.value))
 
     def _learn(self, trial: Trial) -> None:
         """The outcome is on disk: tell everybody."""
@@ -447,6 +510,16 @@ class Search:
             self.trials[trial_id] = trial
             out.append(SaveTrial(trial))
         out.append(EndSearch(reason))
+
+
+def _not_tried(points: Iterable[Point], trials: Iterable[Trial]) -> deque[Point]:
+    """The points, complete or in part, that no trial has been the try of yet."""
+    untried = deque(points)
+    for trial in trials:
+        found = next((p for p in untried if all(trial.point.get(k) == v for k, v in p.items())), None)
+        if found is not None:
+            untried.remove(found)
+    return untried
 
 
 def _first_line(text: str) -> str:

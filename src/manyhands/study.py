@@ -1,15 +1,16 @@
 """A study, as people hold it in their hands: what came out, and trials by ask-and-tell."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from threading import RLock
 from typing import Any
 
 from manyhands import results
 from manyhands.checks import check_direction, check_role, check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.errors import ManyhandsError, NoResultError, SearchEndedError, SettingsError
-from manyhands.events import AnyEvent, Asked, PartFailed, PartFinished, Reported, Saved, SaveTrial
-from manyhands.ports import History, Sampler, Scheduler
+from manyhands.events import AnyCommand, AnyEvent, Asked, PartFailed, PartFinished, Reported, Saved, SaveTrial
+from manyhands.ports import Archive, History, Sampler, Scheduler
 from manyhands.samplers import make_sampler
 from manyhands.search import Search, Settings
 from manyhands.space import Space
@@ -77,16 +78,14 @@ class Study:
         self._hold(search, name, metric)
 
     @classmethod
-    def _around(
-        cls, search: Search, name: str, metric: str | None, read_log: Callable[[int], str] | None = None
-    ) -> "Study":
+    def _around(cls, search: Search, name: str, metric: str | None, archive: Archive | None = None) -> "Study":
         """The study of a search that somebody else drives, or drove."""
         study = cls.__new__(cls)
-        study._hold(search, name, metric, read_log)
+        study._hold(search, name, metric, archive)
         return study
 
     @classmethod
-    def _of_history(cls, history: History, space: Space, read_log: Callable[[int], str]) -> "Study":
+    def _of_history(cls, history: History, space: Space, archive: Archive) -> "Study":
         """A stored study, to look at."""
         spec = history.spec
         settings = Settings(direction=spec.direction, seed=spec.seed, max_trials=0)
@@ -94,16 +93,15 @@ class Study:
         search.restore(history)
         for trial in history.trials:  # restoring made ready to run what had not ended; here it stays as it is stored
             search.trials[trial.id] = search.trials[trial.id].with_state(trial.state)
-        search.end_reason = history.end_reason or "it was cut off, or still runs"
-        return cls._around(search, spec.name, spec.metric, read_log)
+        search.end_reason = history.end_reason or None
+        return cls._around(search, spec.name, spec.metric, archive)
 
-    def _hold(
-        self, search: Search, name: str, metric: str | None, read_log: Callable[[int], str] | None = None
-    ) -> None:
+    def _hold(self, search: Search, name: str, metric: str | None, archive: Archive | None = None) -> None:
         self._search = search
         self._metric = metric
-        self._read_log = read_log
+        self._archive = archive
         self._clock = SystemClock()
+        self._lock = RLock()  # trials may be asked for and told by many threads
         self.name = name
 
     # -- what came out -----------------------------------------------------------------------------------------
@@ -148,13 +146,23 @@ class Study:
 
     @property
     def end_reason(self) -> str | None:
-        """Why the search ended, in words; None while it goes on."""
+        """Why the search ended, in words; None while it goes on, or if it was cut off."""
         return self._search.end_reason
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the search ended because somebody pressed Ctrl-C, and would go on if it were run again."""
+        return self._search.was_interrupted
 
     def log(self, trial: Trial | int) -> str:
         """Everything that a trial printed, its splits and attempts one after another."""
         trial_id = self._known(trial).id
-        return self._read_log(trial_id) if self._read_log is not None else ""
+        return self._archive.log(trial_id) if self._archive is not None else ""
+
+    def reports(self, trial: Trial | int) -> list[Report]:
+        """What a trial reported on its way, in the order of arrival; its learning curve, if it is in one piece."""
+        trial_id = self._known(trial).id
+        return self._archive.reports_of(trial_id) if self._archive is not None else []
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat dict a trial: params as ``params.NAME``, metrics as ``metrics.NAME``, inactive ones absent."""
@@ -192,7 +200,7 @@ class Study:
             SearchEndedError: There are no more: ``max_trials`` were asked for, the space is used up, or the search was
                 run by ``tune``.
         """
-        for command in self._search.handle(Asked(at=self._clock.now())):
+        for command in self._handle(Asked(at=self._clock.now())):
             if isinstance(command, SaveTrial) and command.trial.state is TrialState.RUNNING:
                 return command.trial
         why = self._search.end_reason or "no more trials can be proposed before others are told"
@@ -209,22 +217,25 @@ class Study:
         Raises:
             SettingsError: There is no such trial on its way, or it cannot be told what is meant.
         """
-        trial = self._on_its_way(trial)
-        part, at = Part(trial.id), self._clock.now()
-        event: AnyEvent
+        with self._lock:
+            trial = self._on_its_way(trial)
+            at = self._clock.now()
+            self._handle(self._outcome(trial, value, failed, at))
+            self._handle(Saved(trial_ids=[trial.id], at=at))
+
+    def _outcome(self, trial: Trial, value: object, failed: str | None, at: float) -> AnyEvent:
+        part = Part(trial.id)
         if failed is not None:
             if value is not None:
                 raise SettingsError(f"tell({trial.id}) was given both a value and failed=; give one of them.")
-            event = PartFailed(part=part, failure=Failure(failed), at=at)
-        else:
-            try:
-                event = PartFinished(part=part, result=Result(*read_result(value, self._metric)), at=at)
-            except Unclear as unclear:
-                if unclear.fatal:
-                    raise SettingsError(unclear.reason.replace("the objective returned", "tell was given")) from None
-                event = PartFailed(part=part, failure=Failure(unclear.reason), at=at)
-        self._search.handle(event)
-        self._search.handle(Saved(trial_ids=[trial.id], at=at))
+            return PartFailed(part=part, failure=Failure(failed), at=at)
+        try:
+            value, variance, metrics = read_result(value, self._metric)
+        except Unclear as unclear:
+            if unclear.fatal:
+                raise SettingsError(unclear.reason.replace("the objective returned", "tell was given")) from None
+            return PartFailed(part=part, failure=Failure(unclear.reason), at=at)
+        return PartFinished(part=part, result=Result(value, variance, metrics), at=at)
 
     def report(self, trial: Trial | int, value: float, step: int, **metrics: Any) -> str | None:
         """Report how a trial is doing.
@@ -242,13 +253,22 @@ class Study:
             SettingsError: There is no such trial on its way, or ``value`` is no number.
         """
         trial = self._on_its_way(trial)
+        if isinstance(step, bool) or not isinstance(step, int):
+            raise SettingsError(f"report takes a whole number as step, and {step!r} is none.")
         found = number(value)
         if found is None:
             raise SettingsError(f"report takes a number, and {value!r} is a {type(value).__name__}.")
         at = self._clock.now()
         report = Report(step, found if math.isfinite(found) else None, metrics, at)
-        self._search.handle(Reported(part=Part(trial.id), reports=[report], at=at))
+        self._handle(Reported(part=Part(trial.id), reports=[report], at=at))
         return self._search.trials[trial.id].reason or None
+
+    def _handle(self, event: AnyEvent) -> list[AnyCommand]:
+        with self._lock:
+            commands = self._search.handle(event)
+        if self._search.error is not None:
+            raise self._search.error
+        return commands
 
     def _known(self, trial: Trial | int) -> Trial:
         trial_id = trial.id if isinstance(trial, Trial) else trial

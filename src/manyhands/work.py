@@ -4,7 +4,8 @@ Nothing in here looks through all trials or all workers; every operation costs t
 
 A worker may hold more than one part, and then does them one after another. That hides the way to the driver and back
 when parts take less than a few milliseconds. Since nobody can tell which of a lost worker's parts it died of, the first
-is blamed, and is tried again alone: so an innocent part is blamed once at most.
+is blamed, and is tried again alone: so an innocent part is blamed once at most. When a worker has nothing to do while
+another holds parts that it has not come to, those are called back.
 """
 
 from collections import deque
@@ -43,7 +44,9 @@ class WorkQueue:
         self._holder: dict[tuple[int, int], tuple[str, int]] = {}  # (trial, split) -> (worker, attempt)
         self._idle: dict[str, None] = {}  # workers without any part, the one free for longest first
         self._roomy: dict[str, None] = {}  # workers with parts, and room for more
-        self._deadlines: deque[tuple[float, str, Part]] = deque()  # in order, since all parts have the same time
+        self._loaded: dict[str, None] = {}  # workers that hold parts they have not come to
+        self._called: set[str] = set()  # those of them that were told to give such parts back
+        self._deadlines: dict[str, float] = {}  # of each worker's part; in order, since all parts have the same time
 
     @property
     def n_workers(self) -> int:
@@ -53,7 +56,7 @@ class WorkQueue:
     @property
     def next_deadline(self) -> float | None:
         """When ``overdue`` next has something to say, at the earliest."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return next(iter(self._deadlines.values()), None)
 
     # -- workers -----------------------------------------------------------------------------------------------
 
@@ -65,8 +68,9 @@ class WorkQueue:
     def leave(self, worker: str) -> list[Part]:
         """A worker is gone; returns the parts it held, the one it was at first."""
         held = self._held.pop(worker, None)
-        self._idle.pop(worker, None)
-        self._roomy.pop(worker, None)
+        for workers in (self._idle, self._roomy, self._loaded, self._deadlines):
+            workers.pop(worker, None)
+        self._called.discard(worker)
         if held is None:
             return []
         for part in held.parts:
@@ -157,19 +161,44 @@ class WorkQueue:
     def overdue(self, at: float) -> list[tuple[str, Part]]:
         """The parts whose time is over, with their workers."""
         late = []
-        while self._deadlines and self._deadlines[0][0] <= at:
-            _, worker, part = self._deadlines.popleft()
-            held = self._held.get(worker)
-            if held is not None and held.parts and held.parts[0] == part:
-                late.append((worker, part))
+        for worker, deadline in self._deadlines.items():
+            if deadline > at:
+                break
+            late.append((worker, self._held[worker].parts[0]))
+        for worker, _ in late:
+            del self._deadlines[worker]
         return late
+
+    # -- parts given ahead -------------------------------------------------------------------------------------
+
+    def call_back(self) -> str | None:
+        """A worker that should give back what it has not come to, since another has nothing to do; or None."""
+        if not self._idle or self._waiting or not self._loaded:
+            return None
+        worker = next(iter(self._loaded))
+        del self._loaded[worker]
+        self._called.add(worker)
+        return worker
+
+    def give_back(self, part: Part) -> None:
+        """A worker gave a part back: it waits again."""
+        worker = self.holder(part)
+        if worker is None or worker not in self._held:
+            return
+        held = self._held[worker]
+        held.parts.remove(part)
+        del self._holder[part.trial_id, part.split]
+        self._called.discard(worker)
+        self._sort_in(worker, held)
+        self._waiting.append(part)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _begin(self, worker: str, held: _Held, at: float) -> None:
         held.since = at
         if self._timeout_s is not None:
-            self._deadlines.append((at + self._timeout_s, worker, held.parts[0]))
+            self._deadlines.pop(worker, None)
+            self._deadlines[worker] = at + self._timeout_s
 
     def _worker_with_room(self, *, alone: bool) -> str | None:
         if self._idle:
@@ -184,12 +213,17 @@ class WorkQueue:
         return None
 
     def _sort_in(self, worker: str, held: _Held) -> None:
-        self._idle.pop(worker, None)
-        self._roomy.pop(worker, None)
+        for workers in (self._idle, self._roomy, self._loaded):
+            workers.pop(worker, None)
         if not held.parts:
             self._idle[worker] = None
-        elif self._fits_more(held):
-            self._roomy[worker] = None
+            self._called.discard(worker)
+            self._deadlines.pop(worker, None)
+        elif worker not in self._called:
+            if self._fits_more(held):
+                self._roomy[worker] = None
+            if len(held.parts) > 1:
+                self._loaded[worker] = None
 
     def _fits_more(self, held: _Held) -> bool:
         return len(held.parts) < self._depth and held.parts[-1].attempt == 1

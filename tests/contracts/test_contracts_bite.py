@@ -22,7 +22,7 @@ from manyhands.stores.memory import MemoryStore
 from manyhands.testing.executors import ExecutorContract
 from manyhands.testing.samplers import SamplerContract
 from manyhands.testing.stores import StoreContract
-from manyhands.trial import Part, Trial
+from manyhands.trial import Part, Report, Trial
 
 
 def rejects(contract: type, test: str, make: Callable[[], object], **attributes: object) -> bool:
@@ -175,6 +175,39 @@ class Splitless(MemoryStore):
         super().write([s for s in saves if not isinstance(s, SaveSplit)], logs)
 
 
+class Reportless(MemoryStore):
+    def reports(self) -> Iterator[tuple[Part, Report]]:
+        return iter(())
+
+
+class Sorted(MemoryStore):
+    """Gives reports trial by trial."""
+
+    def reports(self) -> Iterator[tuple[Part, Report]]:
+        return iter(sorted(super().reports(), key=lambda found: (found[0].trial_id, found[1].step)))
+
+
+class Tidy(MemoryStore):
+    """Keeps the last report of each step, and none of trials that ended."""
+
+    def reports(self) -> Iterator[tuple[Part, Report]]:
+        last = {(part, report.step): (part, report) for part, report in super().reports()}
+        return (found for found in last.values() if not self._has_ended(found[0].trial_id))
+
+    def _has_ended(self, trial_id: int) -> bool:
+        return trial_id in self._trials and self._trials[trial_id].state.is_end
+
+
+class Hoarder(MemoryStore):
+    """Keeps the reports of a study that is begun anew."""
+
+    def open(self, spec: StudySpec, *, resume: bool) -> History:
+        reports = list(self._reports)
+        history = super().open(spec, resume=resume)
+        self._reports = reports
+        return history
+
+
 class Finishing(MemoryStore):
     """Gives back only what has ended."""
 
@@ -186,8 +219,8 @@ class Finishing(MemoryStore):
 class Jumbled(MemoryStore):
     """Gives logs in the order of arrival."""
 
-    def log(self, trial_id: int) -> str:
-        return "".join("".join(texts) for texts in self._logs.get(trial_id, {}).values())
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        super().write(saves, [(Part(part.trial_id), text) for part, text in logs])
 
 
 class Wordless(MemoryStore):
@@ -234,6 +267,12 @@ def _ascii(text: str) -> str:
         (Splitless, "test_splits_of_an_unfinished_trial_come_back"),
         (Finishing, "test_a_running_trial_comes_back"),
         (Finishing, "test_an_interrupted_trial_comes_back"),
+        (Reportless, "test_every_field_of_a_report_comes_back"),
+        (Reportless, "test_reports_can_be_read_while_the_search_runs"),
+        (Sorted, "test_reports_are_in_the_order_of_arrival"),
+        (Tidy, "test_a_report_that_comes_twice_is_kept_twice"),
+        (Tidy, "test_reports_stay_when_their_trial_ends"),
+        (Hoarder, "test_reports_of_a_study_that_is_begun_anew_are_forgotten"),
         (Jumbled, "test_a_log_is_in_the_order_of_splits_then_attempts_then_arrival"),
         (Wordless, "test_the_reason_of_the_end_comes_back"),
         (CloseOnce, "test_closing_twice_is_harmless"),

@@ -15,6 +15,7 @@ import threading
 import time
 from contextlib import closing, redirect_stdout
 
+import psutil
 import pytest
 
 import manyhands as mh
@@ -75,7 +76,7 @@ def digest(path):
 
 
 def execute(store, sql, *values):
-    with closing(sqlite3.connect(store)) as connection, connection:
+    with closing(sqlite3.connect(store, timeout=30)) as connection, connection:
         return connection.execute(sql, values).fetchall()
 
 
@@ -89,6 +90,18 @@ def waiting_driver(start_script, store, tmp_path, wait_until):
     script = start_script(WAITING_SCRIPT, store, gate)
     wait_until(lambda: (tmp_path / "gate.reached").exists(), "the driver waits")
     return script
+
+
+@pytest.fixture
+def freeze(waiting_driver, store, wait_until):
+    """Stops the waiting driver, but never in the midst of a write: its lock would be frozen with it."""
+
+    def call():
+        with connecting.write_lock(store):
+            waiting_driver.send(signal.SIGSTOP)
+            wait_until(lambda: psutil.Process(waiting_driver.pid).status() == psutil.STATUS_STOPPED, "it stands still")
+
+    return call
 
 
 def test_a_study_that_is_being_driven_is_refused(keep, waiting_driver, store, tmp_path):
@@ -125,8 +138,8 @@ def test_another_study_in_the_same_file_is_not_refused(keep, waiting_driver, sto
     assert len(contents(store, "other")) == 5
 
 
-def test_a_driver_that_is_stopped_for_a_moment_keeps_its_study(keep, waiting_driver, tmp_path):
-    waiting_driver.send(signal.SIGSTOP)
+def test_a_driver_that_is_stopped_for_a_moment_keeps_its_study(keep, waiting_driver, freeze, tmp_path):
+    freeze()
 
     with pytest.raises(mh.StudyOwnedError):
         keep()
@@ -136,9 +149,9 @@ def test_a_driver_that_is_stopped_for_a_moment_keeps_its_study(keep, waiting_dri
     assert waiting_driver.finish()["n"] == 6
 
 
-def test_a_frozen_driver_loses_its_study_and_cannot_write_to_it_any_more(keep, waiting_driver, store, tmp_path):
+def test_a_frozen_driver_loses_its_study_and_cannot_write_to_it_any_more(keep, waiting_driver, freeze, store, tmp_path):
     """It has not been seen for so long that it counts as dead. It is not, and wakes up later."""
-    waiting_driver.send(signal.SIGSTOP)
+    freeze()
     execute(store, "UPDATE studies SET seen_at = seen_at - 100000")
 
     study = keep(lambda params: 1000 + params["x"], max_trials=6)
@@ -154,9 +167,9 @@ def test_a_frozen_driver_loses_its_study_and_cannot_write_to_it_any_more(keep, w
     assert [t.value for t in study.trials[3:]] == [1000 + t.params["x"] for t in study.trials[3:]]
 
 
-def test_a_driver_whose_study_is_being_driven_by_another_stops(keep, waiting_driver, store, tmp_path):
+def test_a_driver_whose_study_is_being_driven_by_another_stops(keep, waiting_driver, freeze, store, tmp_path):
     """The new one is still at work when the old one wakes up: the old one must not disturb it."""
-    waiting_driver.send(signal.SIGSTOP)
+    freeze()
     execute(store, "UPDATE studies SET seen_at = seen_at - 100000")
     results = []
 

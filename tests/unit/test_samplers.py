@@ -118,6 +118,53 @@ def test_a_point_of_the_grid_that_somebody_tried_is_not_tried_again() -> None:
     assert sampler.suggest(1, {0: {"x": 0.0}}) == {"x": 1.0}
 
 
+# -- running trials ------------------------------------------------------------------------------------------------
+
+
+class CountingPoints(dict[int, Point]):
+    """Counts how often a point is looked at."""
+
+    n_looks = 0
+
+    def __getitem__(self, trial_id: int) -> Point:
+        self.n_looks += 1
+        return super().__getitem__(trial_id)
+
+    def items(self) -> Any:
+        self.n_looks += len(self)
+        return super().items()
+
+    def keys(self) -> Any:
+        self.n_looks += len(self)
+        return super().keys()
+
+
+@pytest.mark.parametrize("sampler", [GridSampler(), RandomSampler(), SobolSampler()], ids=name_of_sampler)
+def test_running_trials_that_were_suggested_here_are_not_looked_at(sampler: Any) -> None:
+    sampler.start(Space({"x": Int(0, 99)}), 0)
+    running = CountingPoints()
+
+    for i in range(50):
+        running[i] = sampler.suggest(i, running)
+
+    assert running.n_looks == 0
+    assert len({point["x"] for point in running.values()}) == 50
+
+
+@pytest.mark.parametrize("sampler", [GridSampler(), RandomSampler(), SobolSampler()], ids=name_of_sampler)
+def test_a_running_trial_from_elsewhere_among_ones_own_is_not_repeated(sampler: Any) -> None:
+    sampler.start(Space({"x": Int(0, 9)}), 0)
+    running: dict[int, Point] = {0: sampler.suggest(0, {})}
+    free = min({*range(10)} - {running[0]["x"]})
+    running[1] = {"x": free}
+
+    for i in range(2, 10):
+        running[i] = sampler.suggest(i, running)
+
+    assert {point["x"] for point in running.values()} == {*range(10)}
+    assert sampler.suggest(10, running) is None
+
+
 # -- random --------------------------------------------------------------------------------------------------------
 
 

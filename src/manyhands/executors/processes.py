@@ -27,7 +27,9 @@ from manyhands.events import (
     Logged,
     PartFailed,
     PartFinished,
+    PartReturned,
     PartStopped,
+    RecallParts,
     Reported,
     StartPart,
     StopPart,
@@ -65,6 +67,8 @@ class Processes:
     Raises:
         SettingsError: A number makes no sense, or the system cannot tell how much memory a process uses.
     """
+
+    is_busy = False  #: the objective never runs in the driver's own thread
 
     def __init__(
         self,
@@ -144,6 +148,8 @@ class Processes:
                 child.send(messages.Start(part, point))
             case StopPart(worker, part, reason) if child := self._children.get(worker):
                 child.send(messages.Stop(part, reason))
+            case RecallParts(worker) if child := self._children.get(worker):
+                child.send(messages.Return())
             case KillWorker(worker, reason) if child := self._children.get(worker):
                 child.kill(reason)
 
@@ -277,7 +283,7 @@ class Processes:
             selector.register(child.socket, selectors.EVENT_READ)
             return bool(selector.select(0))
 
-    def _understand(self, child: Child, message: messages.Message) -> None:
+    def _understand(self, child: Child, message: messages.Message) -> None:  # noqa: C901 - a table of messages
         at = self._now()
         match message:
             case messages.Finished(part, result, seconds):
@@ -289,6 +295,9 @@ class Processes:
             case messages.Stopped(part, reason):
                 self._answered(child, part)
                 self._deliver(PartStopped(part=part, reason=reason, at=at))
+            case messages.Returned(part):
+                self._answered(child, part)
+                self._deliver(PartReturned(part=part, at=at))
             case messages.Reports(part, reports) if part in child.parts:
                 self._deliver(Reported(part=part, reports=reports, at=at))
             case messages.Printed(part, text, upto):
@@ -301,6 +310,8 @@ class Processes:
                 self._last_hello_at = time.monotonic()
                 self._starting.pop(child.name, None)
                 self._deliver(WorkerJoined(worker=child.name, at=at))
+            case messages.Broken(traceback) if self._last_hello_at > -math.inf:
+                child.kill(f"it could not unpack the objective, as others could:\n{traceback}")
             case messages.Broken(traceback):
                 raise PayloadError(
                     f"The objective was sent to the workers, but they cannot unpack it. "

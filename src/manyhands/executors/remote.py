@@ -114,7 +114,7 @@ class Remote:
 
     def perform(self, command: AnyCommand) -> None:
         """Pass a command on to the host of the worker it is for."""
-        if not isinstance(command, StartPart | StopPart | KillWorker):
+        if not isinstance(command, relay.HostCommand):
             return
         identity = self._owners.get(command.worker)
         if identity is None:

@@ -23,12 +23,22 @@ class Untried:
         self._own: set[int] = set()  # running trials whose points are in ``_tried``
         self.size = space.size
 
+    def unknown(self, running: Mapping[int, Point]) -> dict[int, Point]:
+        """Those of the running trials that were suggested by somebody else and have not been noted yet."""
+        if len(running) == len(self._own):  # all that are known still run, so there are no others
+            return {}
+        return {trial_id: running[trial_id] for trial_id in running.keys() - self._own}
+
     def note_running(self, running: Mapping[int, Point]) -> None:
-        """Learn of points that were given by somebody else and have no outcome yet."""
+        """Learn of all points that were given by somebody else and have no outcome yet."""
         if self.size is not None:
-            for trial_id in running.keys() - self._own:
-                self._own.add(trial_id)
-                self._tried.add(self._space.index(running[trial_id]))
+            for trial_id, point in self.unknown(running).items():
+                self.note(trial_id, point)
+
+    def note(self, trial_id: int, point: Point) -> None:
+        """Learn of a point that was given by somebody else and has no outcome yet."""
+        self._own.add(trial_id)
+        self._tried.add(self._space.index(point))
 
     def note_outcome(self, trial_id: int, point: Point) -> None:
         """Learn that a trial ended."""

@@ -48,7 +48,10 @@ class GridSampler:
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         """Return the next combination that was not tried."""
-        self._untried.note_running({i: p for i, p in ((i, self._to_grid(p)) for i, p in running.items()) if p})
+        for other_id, other in self._untried.unknown(running).items():
+            on_grid = self._to_grid(other)
+            if on_grid:
+                self._untried.note(other_id, on_grid)
         assert self._grid.size is not None  # noqa: S101
         while self._next < self._grid.size:
             point = self._grid.nth(self._next)

@@ -17,7 +17,7 @@ from manyhands.errors import StoreError
 
 _APPLICATION_ID = 0x4D48_0001  # "MH"
 SCHEMA_VERSION = 1
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 _NETWORK_FILE_SYSTEMS = {
     "nfs",
@@ -111,6 +111,24 @@ _SENTENCES = {
     "readonly": "cannot be written: it is read-only.",
     "unable to open": "cannot be opened. Does the folder exist, and may you write there?",
 }
+
+
+@contextmanager
+def storable(path: Path) -> Iterator[None]:
+    """Say which store it was, if something has no place in any."""
+    try:
+        yield
+    except (OverflowError, ValueError, TypeError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
+        raise StoreError(
+            f"An outcome could not be written to the store {path}: {error}. What was saved before is safe."
+        ) from error
+
+
+def check_whole(connection: sqlite3.Connection) -> None:
+    """Look before going on with a study: what is missing could not be told from what was never there."""
+    (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != "ok":
+        raise sqlite3.DatabaseError(f"database disk image is malformed: {answer}")
 
 
 @contextmanager

@@ -1,24 +1,26 @@
 """A store that lasts as long as its process: for tests, and for searches that nobody needs again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from manyhands.errors import StudyMismatchError
-from manyhands.events import Save, SaveSplit, SaveTrial
+from manyhands.events import Save, SaveReports, SaveSplit, SaveTrial
 from manyhands.ports import History, StudySpec
+from manyhands.stores.logfile import LogFile
 from manyhands.stores.matching import check_match
-from manyhands.trial import Part, Result, Trial
+from manyhands.trial import Part, Report, Result, Trial
 
 
 class MemoryStore:
-    """Keeps a study in memory. Reports are not kept, since nothing ever reads them back."""
+    """Keeps a study in memory, but for what its trials print, which goes to a temporary file."""
 
     def __init__(self) -> None:
         self._spec: StudySpec | None = None
         self._trials: dict[int, Trial] = {}
         self._splits: dict[int, dict[int, Result]] = {}
-        self._logs: dict[int, dict[Part, list[str]]] = {}
+        self._reports: list[tuple[Part, Report]] = []
+        self._logs = LogFile()
         self._end_reason = ""
 
     def open(self, spec: StudySpec, *, resume: bool) -> History:
@@ -33,6 +35,7 @@ class MemoryStore:
                     raise
                 self._trials.clear()
                 self._splits.clear()
+                self._reports.clear()
                 self._logs.clear()
         self._spec = replace(spec, seed=max(spec.seed, 0))
         history, self._end_reason = self._history(self._spec), ""
@@ -40,15 +43,15 @@ class MemoryStore:
 
     def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
         """Keep it."""
-        logs = list(logs)  # what cannot be read should not leave half of the rest behind
+        self._logs.add(logs)  # first, as nothing else can fail
         for save in saves:
             match save:
                 case SaveTrial(trial):
                     self._trials[trial.id] = trial
                 case SaveSplit(trial_id, split, result):
                     self._splits.setdefault(trial_id, {})[split] = result
-        for part, text in logs:
-            self._logs.setdefault(part.trial_id, {}).setdefault(part, []).append(text)
+                case SaveReports(part, reports):
+                    self._reports += [(part, report) for report in reports]
 
     def beat(self) -> None:
         """Nobody else could be waiting for it."""
@@ -57,13 +60,16 @@ class MemoryStore:
         """Note why the run ended."""
         self._end_reason = reason
 
+    def reports(self) -> Iterator[tuple[Part, Report]]:
+        """All intermediate values, in the order of their arrival."""
+        return iter(tuple(self._reports))
+
     def log(self, trial_id: int) -> str:
-        """Everything the trial printed."""
-        parts = self._logs.get(trial_id, {})
-        return "".join("".join(parts[part]) for part in sorted(parts, key=lambda p: (p.split, p.attempt)))
+        """Everything the trial printed; works after ``close`` too."""
+        return self._logs.read(trial_id)
 
     def close(self) -> None:
-        """There is nothing to release."""
+        """There is nothing to release: the study can still be looked at."""
 
     def _history(self, spec: StudySpec) -> History:
         trials = sorted(self._trials.values(), key=lambda trial: trial.id)

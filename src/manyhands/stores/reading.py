@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from manyhands.ports import History, StudySpec
 from manyhands.space import Space
 from manyhands.stores.connecting import DamagedError, connect_read_only, explained
 from manyhands.stores.owner import Owner
-from manyhands.trial import Report, Result, Trial, TrialState
+from manyhands.trial import Part, Report, Result, Trial, TrialState
 
 
 class StudyInfo(Struct, frozen=True):
@@ -70,7 +70,7 @@ def load_reports(path: str | os.PathLike[str], name: str, trial_id: int) -> list
             "SELECT step, value, metrics, at FROM reports WHERE study_id = ? AND trial_id = ? ORDER BY id",
             (_find(connection, path, name), trial_id),
         )
-        return [Report(step, value, msgspec.json.decode(metrics), at) for step, value, metrics, at in rows]
+        return [_read_report(*row) for row in rows]
 
 
 def read_history(connection: sqlite3.Connection, study_id: int) -> History:
@@ -86,6 +86,16 @@ def read_history(connection: sqlite3.Connection, study_id: int) -> History:
     return History(spec, trials, splits, end_reason)
 
 
+def read_reports(connection: sqlite3.Connection, study_id: int) -> Iterator[tuple[Part, Report]]:
+    """All intermediate values of a study in the order of their arrival, over an open connection."""
+    rows = connection.execute(
+        "SELECT trial_id, split, attempt, step, value, metrics, at FROM reports WHERE study_id = ? ORDER BY id",
+        (study_id,),
+    )
+    for trial_id, split, attempt, *rest in rows:
+        yield Part(trial_id, split, attempt), _read_report(*rest)
+
+
 def read_log(connection: sqlite3.Connection, study_id: int, trial_id: int) -> str:
     """A trial's output, over an open connection."""
     rows = connection.execute(
@@ -93,6 +103,13 @@ def read_log(connection: sqlite3.Connection, study_id: int, trial_id: int) -> st
         (study_id, trial_id),
     )
     return "".join(text for (text,) in rows)
+
+
+def _read_report(step: int, value: float | None, metrics: str, at: float) -> Report:
+    try:
+        return Report(step, value, msgspec.json.decode(metrics), at)
+    except msgspec.MsgspecError as error:
+        raise DamagedError(f"one of its reports makes no sense ({error})") from error
 
 
 def _find(connection: sqlite3.Connection, path: Path, name: str) -> int:

@@ -49,6 +49,8 @@ CREATE TABLE reports (
     at       REAL    NOT NULL
 ) STRICT;
 
+CREATE INDEX reports_by_trial ON reports (study_id, trial_id);
+
 CREATE TABLE logs (
     id       INTEGER PRIMARY KEY,            -- in the order of arrival
     study_id INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,

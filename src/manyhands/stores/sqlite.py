@@ -12,22 +12,16 @@ import msgspec
 from msgspec.structs import replace
 
 from manyhands.errors import StoreError, StudyMismatchError, StudyOwnedError
-from manyhands.events import Save, SaveReports, SaveSplit, SaveTrial
+from manyhands.events import Save
 from manyhands.ports import History, StudySpec
-from manyhands.stores.connecting import connect, explained, hold
+from manyhands.stores.connecting import check_whole, connect, explained, hold, storable
 from manyhands.stores.matching import check_match
 from manyhands.stores.owner import Owner
-from manyhands.stores.reading import read_history, read_log
-from manyhands.trial import Part, Trial
+from manyhands.stores.reading import read_history, read_log, read_reports
+from manyhands.stores.rows import as_json, rows_of
+from manyhands.trial import Part, Report
 
 _BEAT_S = 5.0
-
-_SAVE_TRIAL = "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SAVE_SPLIT = "INSERT OR REPLACE INTO splits VALUES (?, ?, ?, ?)"
-_SAVE_REPORT = (
-    "INSERT INTO reports (study_id, trial_id, split, attempt, step, value, metrics, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_SAVE_LOG = "INSERT INTO logs (study_id, trial_id, split, attempt, text) VALUES (?, ?, ?, ?, ?)"
 
 
 class SqliteStore:
@@ -57,6 +51,7 @@ class SqliteStore:
         self._lock_fd = os.open(f"{self.path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         spec = msgspec.json.decode(msgspec.json.encode(spec), type=StudySpec)  # as it would be read back
         try:
+            self._look_before(spec.name)
             with self._transaction():
                 return self._take(spec, resume)
         except BaseException:
@@ -65,28 +60,14 @@ class SqliteStore:
 
     def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
         """Keep all of it or none; on return it is durable."""
-        study = self._study_id
-        trials, splits, reports = [], [], []
-        for save in saves:
-            match save:
-                case SaveTrial(trial):
-                    trials.append(_trial_row(study, trial))
-                case SaveReports(part, batch):
-                    key = (study, part.trial_id, part.split, part.attempt)
-                    reports += [(*key, r.step, r.value, _json(r.metrics), r.at) for r in batch]
-                case SaveSplit(trial_id, split, result):
-                    splits.append((study, trial_id, split, _json(result)))
-        texts = [(study, part.trial_id, part.split, part.attempt, text) for part, text in logs]
+        logs = list(logs)  # what reading them raises is no fault of the store
+        with storable(self.path):
+            statements = rows_of(self._study_id, saves, logs)
         with self._transaction() as connection:
             self._check_epoch(connection)
-            for sql, rows in (
-                (_SAVE_TRIAL, trials),
-                (_SAVE_SPLIT, splits),
-                (_SAVE_REPORT, reports),
-                (_SAVE_LOG, texts),
-            ):
-                if rows:
-                    connection.executemany(sql, rows)
+            with storable(self.path):
+                for statement, rows in statements.items():
+                    connection.executemany(statement, rows)
 
     def beat(self) -> None:
         """Show that the owner lives, if it has not written for some seconds."""
@@ -100,6 +81,11 @@ class SqliteStore:
             self._check_epoch(connection)
             connection.execute("UPDATE studies SET end_reason = ?, owner = '' WHERE id = ?", (reason, self._study_id))
         self._study_id = 0
+
+    def reports(self) -> Iterator[tuple[Part, Report]]:
+        """All intermediate values of the open study, in the order of their arrival."""
+        with explained(self.path):
+            yield from read_reports(self._require(), self._study_id)
 
     def log(self, trial_id: int) -> str:
         """Everything the trial printed."""
@@ -161,24 +147,36 @@ class SqliteStore:
             )
         self._seen_at = now
 
+    def _look_before(self, name: str) -> None:
+        """Refuse what is damaged; without the lock, as reading a large file takes long and others have to write."""
+        connection = self._require()
+        with explained(self.path):
+            if self._find(connection, name) is not None:
+                check_whole(connection)
+
+    def _find(self, connection: sqlite3.Connection, name: str) -> tuple[int, int] | None:
+        """Id and epoch of a study that nobody drives; None if there is no study of that name."""
+        row = connection.execute("SELECT id, epoch, owner, seen_at FROM studies WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        study_id, epoch, owner, seen_at = row
+        if owner:
+            _check_owner(self.path, name, msgspec.json.decode(owner, type=Owner), seen_at)
+        return study_id, epoch
+
     def _take(self, spec: StudySpec, resume: bool) -> History:
         connection = self._require()
         self._owner = Owner.this_process()
-        row = connection.execute(
-            "SELECT id, epoch, owner, seen_at FROM studies WHERE name = ?", (spec.name,)
-        ).fetchone()
-        if row is None:
+        found = self._find(connection, spec.name)
+        if found is None:
             spec = replace(spec, seed=max(spec.seed, 0))
             self._study_id = connection.execute(
-                "INSERT INTO studies (name, spec) VALUES (?, ?) RETURNING id", (spec.name, _json(spec))
+                "INSERT INTO studies (name, spec) VALUES (?, ?) RETURNING id", (spec.name, as_json(spec))
             ).fetchone()[0]
             self._epoch = 1
             history = History(spec, [], {})
         else:
-            study_id, epoch, owner, seen_at = row
-            if owner:
-                _check_owner(self.path, spec.name, msgspec.json.decode(owner, type=Owner), seen_at)
-            _check_whole(connection)
+            study_id, epoch = found
             history = read_history(connection, study_id)
             try:
                 check_match(history.spec, spec, resume=resume, where=str(self.path))
@@ -194,7 +192,7 @@ class SqliteStore:
         self._seen_at = time.time()
         connection.execute(
             "UPDATE studies SET spec = ?, epoch = ?, owner = ?, seen_at = ?, end_reason = '' WHERE id = ?",
-            (_json(spec), self._epoch, self._owner.to_json(), self._seen_at, self._study_id),
+            (as_json(spec), self._epoch, self._owner.to_json(), self._seen_at, self._study_id),
         )
         return history
 
@@ -214,34 +212,3 @@ def _check_owner(path: Path, name: str, owner: Owner, seen_at: float) -> None:
 def _forget_trials(connection: sqlite3.Connection, study_id: int) -> None:
     for table in ("trials", "splits", "reports", "logs"):
         connection.execute(f"DELETE FROM {table} WHERE study_id = ?", (study_id,))  # noqa: S608 - four fixed names
-
-
-def _check_whole(connection: sqlite3.Connection) -> None:
-    """Look before going on: what is missing could not be told from what was never there."""
-    (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if answer != "ok":
-        raise sqlite3.DatabaseError(f"database disk image is malformed: {answer}")
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _trial_row(study_id: int, trial: Trial) -> tuple[object, ...]:
-    return (
-        study_id,
-        trial.id,
-        _json(trial.point),
-        trial.state.value,
-        trial.value,
-        trial.variance,
-        _json(trial.metrics) if trial.metrics else "{}",
-        _json(trial.split_values) if trial.split_values else "[]",
-        trial.reason,
-        trial.traceback,
-        _json(trial.lost) if trial.lost else "[]",
-        trial.started_at,
-        trial.ended_at,
-        trial.worker,
-        trial.order,
-    )

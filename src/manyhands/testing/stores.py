@@ -172,12 +172,60 @@ class StoreContract:
 
         assert history.splits == {}
 
-    def test_reports_are_accepted(self) -> None:
-        reports = [Report(0, 0.5, {"lr": 0.1}, 1.0), Report(1, None)]
+    # -- reports -----------------------------------------------------------------------------------------------
 
-        history = self._written([SaveTrial(a_trial(0)), SaveReports(Part(0), reports)])
+    def test_a_new_study_has_no_reports(self) -> None:
+        store = self.make()
+        store.open(SPEC, resume=True)
 
-        assert len(history.trials) == 1
+        reports = list(store.reports())
+        store.close()
+
+        assert reports == []
+
+    def test_every_field_of_a_report_comes_back(self) -> None:
+        part, reports = Part(1, 2, 3), [Report(7, 0.1 + 0.2, {"lr": 0.1, "ß": [1, None]}, 1e9 + 1 / 3), Report(8, None)]
+
+        found = self._reported([SaveReports(part, reports)])
+
+        assert found == [(part, report) for report in reports]
+
+    def test_reports_are_in_the_order_of_arrival(self) -> None:
+        found = self._reported(
+            [SaveReports(Part(1), [Report(5, 1.0), Report(4, 2.0)]), SaveReports(Part(0), [Report(0, 3.0)])],
+            [SaveReports(Part(1, 0, 2), [Report(0, 4.0)])],
+        )
+
+        assert [report.value for _, report in found] == [1.0, 2.0, 3.0, 4.0]
+
+    def test_a_report_that_comes_twice_is_kept_twice(self) -> None:
+        report = Report(0, 0.5)
+
+        found = self._reported([SaveReports(Part(0), [report])], [SaveReports(Part(0), [report])])
+
+        assert found == [(Part(0), report)] * 2
+
+    def test_reports_stay_when_their_trial_ends(self) -> None:
+        ended = a_trial(0, state=TrialState.FINISHED, value=1.0)
+
+        found = self._reported([SaveTrial(a_trial(0)), SaveReports(Part(0), [Report(0, 0.5)])], [SaveTrial(ended)])
+
+        assert found == [(Part(0), Report(0, 0.5))]
+
+    def test_reports_can_be_read_while_the_search_runs(self) -> None:
+        store = self.make()
+        store.open(SPEC, resume=True)
+
+        store.write([SaveReports(Part(0), [Report(0, 0.5)])])
+        found = list(store.reports())
+        store.close()
+
+        assert found == [(Part(0), Report(0, 0.5))]
+
+    def test_reports_of_a_study_that_is_begun_anew_are_forgotten(self) -> None:
+        found = self._reported([SaveReports(Part(0), [Report(0, 0.5)])], spec=replace(SPEC, direction="maximize"))
+
+        assert found == []
 
     # -- logs --------------------------------------------------------------------------------------------------
 
@@ -367,6 +415,19 @@ class StoreContract:
         history = store.open(spec, resume=True)
         store.close()
         return history
+
+    def _reported(self, *writes: list[SaveTrial | SaveReports], spec: StudySpec = SPEC) -> list[tuple[Part, Report]]:
+        """The reports that a later run finds of these writes."""
+        store = self.make()
+        store.open(SPEC, resume=True)
+        for saves in writes:
+            store.write(saves)
+        store.close()
+        store = self.again(store)
+        store.open(spec, resume=True)
+        found = list(store.reports())
+        store.close()
+        return found
 
     def _with_an_outcome(self) -> Store:
         store = self.make()

@@ -44,11 +44,15 @@ class Stop(Struct, frozen=True, tag="stop", array_like=True):
     reason: str
 
 
+class Return(Struct, frozen=True, tag="return", array_like=True):
+    """Give back the parts that you have not begun."""
+
+
 class Quit(Struct, frozen=True, tag="quit", array_like=True):
     """There is nothing more to do."""
 
 
-Order = Setup | Start | Stop | Quit
+Order = Setup | Start | Stop | Return | Quit
 
 
 def pack_order(order: Order) -> bytes:
@@ -102,6 +106,12 @@ class Stopped(Struct, frozen=True, tag="stopped", array_like=True):
     seconds: float
 
 
+class Returned(Struct, frozen=True, tag="returned", array_like=True):
+    """A part was not begun, and will not be."""
+
+    part: Part
+
+
 class Printed(Struct, frozen=True, tag="printed", array_like=True):
     """Output that a part wrote. ``upto`` is how far the worker's spool has been sent."""
 
@@ -110,7 +120,7 @@ class Printed(Struct, frozen=True, tag="printed", array_like=True):
     upto: int
 
 
-Message = Hello | Broken | Reports | Finished | Failed | Stopped | Printed
+Message = Hello | Broken | Reports | Finished | Failed | Stopped | Returned | Printed
 
 
 def _refuse_extension(code: int, _: memoryview) -> NoReturn:

@@ -17,7 +17,9 @@ from manyhands.events import (
     Logged,
     PartFailed,
     PartFinished,
+    PartReturned,
     PartStopped,
+    RecallParts,
     Reported,
     StartPart,
     StopPart,
@@ -25,9 +27,9 @@ from manyhands.events import (
     WorkerLost,
 )
 
-HostEvent = WorkerJoined | WorkerLost | Reported | PartFinished | PartFailed | PartStopped | Logged
-Ending = PartFinished | PartFailed | PartStopped
-HostCommand = StartPart | StopPart | KillWorker
+HostEvent = WorkerJoined | WorkerLost | Reported | PartFinished | PartFailed | PartStopped | PartReturned | Logged
+Ending = PartFinished | PartFailed | PartStopped | PartReturned
+HostCommand = StartPart | StopPart | RecallParts | KillWorker
 
 
 class Joined(Struct, frozen=True, tag=True):

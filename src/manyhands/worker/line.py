@@ -10,7 +10,7 @@ import os
 from marshal import loads
 from select import POLLIN, poll
 
-from manyhands.wire.frames import Frames, frame
+from manyhands.wire.frames import MAX_BYTES, Frames, frame
 from manyhands.wire.msgpack_writer import encode
 
 TYPE_CHECKING = False  # typing's own would cost its import
@@ -35,8 +35,15 @@ class Line:
         self._readable.register(fd, POLLIN)
 
     def say(self, *message: object) -> None:
-        """Send one message, whole."""
-        rest = memoryview(frame(encode(message)))
+        """Send one message, whole.
+
+        Raises:
+            ValueError: It is longer than any message may be.
+        """
+        body = encode(message)
+        if len(body) > MAX_BYTES:
+            raise ValueError(f"{len(body) / 1e6:.0f} MB, and {MAX_BYTES / 1e6:.0f} MB is the most that can be sent")
+        rest = memoryview(frame(body))
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]

@@ -25,6 +25,18 @@ class Mailbox:
 
     def take(self) -> Any:
         """Remove the oldest thing and return it; waits until there is one."""
-        while not self._things:
-            self._pause.acquire()
-        return self._things.pop(0)
+        while True:
+            try:
+                return self._things.pop(0)
+            except IndexError:
+                self._pause.acquire()
+
+    def empty(self) -> list[Any]:
+        """Remove all things and return them, in order; for the thread that puts."""
+        things: list[Any] = []
+        while self._things:
+            try:
+                things.append(self._things.pop())  # one by one, as the other thread may take some meanwhile
+            except IndexError:
+                break
+        return things[::-1]

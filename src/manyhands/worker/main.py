@@ -97,7 +97,10 @@ class Worker:
         seconds = time.perf_counter() - began
         self._flush(last=True)
         self._current = self._current_key = None
-        self._send(outcome[0], key, *outcome[1:], seconds)
+        try:
+            self._send(outcome[0], key, *outcome[1:], seconds)
+        except ValueError as error:
+            self._send("failed", key, [f"what the objective returned takes {error}", "", False], seconds)
 
     def _report(self, report: list[object]) -> None:
         self._reports.append(report)
@@ -154,6 +157,12 @@ class Worker:
             self._todo.put((tuple(part), point))
         elif tag == "stop":
             self._stop(tuple(fields[0]), fields[1])
+        elif tag == "return":
+            for todo in self._todo.empty():
+                if todo is None:  # it was told to quit
+                    self._todo.put(None)
+                else:
+                    self._send("returned", todo[0])
         elif tag == "quit":
             self._todo.put(None)
 

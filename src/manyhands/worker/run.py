@@ -7,6 +7,9 @@ from manyhands.job import Job
 from manyhands.worker.handle import TrialHandle
 from manyhands.worker.result import Unclear, clean, read_result
 
+_LONGEST_TEXT = 20_000  # characters; nobody reads more, and every trial's text is kept in memory
+_LONGEST_LINE = 300
+
 
 def run_part(job: Job, handle: TrialHandle) -> list[object]:
     """Run the objective and return how it ended: a tag, and what belongs to it.
@@ -19,7 +22,7 @@ def run_part(job: Job, handle: TrialHandle) -> list[object]:
         returned = job.objective(handle.params, handle) if job.takes_trial else job.objective(handle.params)
         return ["finished", list(read_result(returned, job.metric))]
     except TrialStopped as stopped:
-        return ["stopped", clean(str(stopped))]
+        return ["stopped", _shortened(str(stopped))]
     except Unclear as unclear:
         return ["failed", [unclear.reason, "", unclear.fatal]]
     except KeyboardInterrupt:
@@ -33,9 +36,9 @@ def _one_line(error: BaseException) -> str:
         text = str(error)
     except Exception:  # somebody's __str__
         text = "(its message cannot be shown)"
-    text = clean(" ".join(text.split()))
+    text = clean(" ".join(text[:_LONGEST_TEXT].split()))[:_LONGEST_LINE]
     name = type(error).__name__
-    return f"it raised {name}: {text[:300]}" if text else f"it raised {name}"
+    return f"it raised {name}: {text}" if text else f"it raised {name}"
 
 
 def _traceback(error: BaseException) -> str:
@@ -43,6 +46,15 @@ def _traceback(error: BaseException) -> str:
 
     below = error.__traceback__.tb_next if error.__traceback__ is not None else None
     try:
-        return clean("".join(traceback.format_exception(type(error), error, below)))
+        return _shortened("".join(traceback.format_exception(type(error), error, below)))
     except Exception:
         return _one_line(error)
+
+
+def _shortened(text: str) -> str:
+    """The text as it can be stored; of a long one, how it begins and how it ends."""
+    n_too_many = len(text) - _LONGEST_TEXT
+    if n_too_many <= 0:
+        return clean(text)
+    half = _LONGEST_TEXT // 2
+    return clean(f"{text[:half]}\n... {n_too_many} characters are left out here ...\n{text[-half:]}")

@@ -1,0 +1,202 @@
+"""What a search still knows when it goes on, and what ends it."""
+
+import threading
+
+import pytest
+
+import manyhands as mh
+
+SPACE = {"x": mh.Float(0, 1)}
+
+
+def tune(objective, **settings):
+    return mh.tune(objective, settings.pop("space", SPACE), executor="inline", progress=False, **settings)
+
+
+class StopsAboveTheBestAtTheSameStep:
+    """Stops a trial that reports more than any trial before it did at that step."""
+
+    def __init__(self):
+        self.best = {}
+
+    def judge(self, trial_id, report, loss):
+        best = self.best.get(report.step, loss)
+        self.best[report.step] = min(best, loss)
+        return "it is above the best" if loss > best else None
+
+    def observe(self, trial, loss):
+        """Reports say it all."""
+
+
+def test_a_scheduler_remembers_the_reports_of_earlier_runs(tmp_path):
+    def objective(params, trial):
+        for step in range(3):
+            trial.report(params["x"], step)
+        return params["x"]
+
+    def states(name, *limits):
+        for limit in limits:
+            scheduler = StopsAboveTheBestAtTheSameStep()
+            study = tune(objective, max_trials=limit, scheduler=scheduler, store=tmp_path / "s.db", name=name)
+        return [trial.state for trial in study.trials]
+
+    assert states("in two runs", 10, 20) == states("in one run", 20)
+
+
+def test_a_search_with_rules_is_the_same_each_time():
+    """Rules wait for outcomes, so nothing may be started before they have seen the last one."""
+    lengths = {len(tune(lambda p: p["x"], stop=mh.NoProgress(5), seed=1).trials) for _ in range(5)}
+
+    assert len(lengths) == 1
+
+
+def test_a_rule_that_spoke_before_the_last_outcome_does_not_end_the_next_run(tmp_path):
+    values = [5, 6, 6, 6, 6, 6, 6, 1, 0, 7, 8]
+
+    def objective(params, trial):
+        return values[trial.id]
+
+    tune(objective, max_trials=9, store=tmp_path / "s.db", name="s")
+    study = tune(objective, max_trials=11, stop=mh.NoProgress(5), store=tmp_path / "s.db", name="s")
+
+    assert len(study.trials) == 11
+
+
+def test_a_target_that_was_reached_stays_reached(tmp_path):
+    def objective(params, trial):
+        return [3, 0, 2, 2, 2][trial.id]
+
+    tune(objective, max_trials=3, store=tmp_path / "s.db", name="s")
+    study = tune(objective, max_trials=5, stop=mh.Target(0.5), store=tmp_path / "s.db", name="s")
+
+    assert len(study.trials) == 3
+    assert "target" in study.end_reason
+
+
+def test_an_unclear_dict_after_a_good_one_fails_its_trial_only():
+    study = tune(lambda p, trial: {"oops": 1} if trial.id == 3 else {"value": p["x"]}, max_trials=6)
+
+    assert [trial.state for trial in study.trials] == ["finished"] * 3 + ["failed"] + ["finished"] * 2
+    assert "'oops'" in study.trials[3].reason
+
+
+class BreaksAtFour(mh.RandomSampler):
+    def suggest(self, trial_id, running):
+        if trial_id == 4:
+            raise ZeroDivisionError("the model is singular")
+        return super().suggest(trial_id, running)
+
+
+def test_a_sampler_that_raises_ends_the_search_and_loses_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError, match="singular"):
+        tune(lambda p: p["x"], max_trials=9, sampler=BreaksAtFour(), store=tmp_path / "s.db", name="s")
+
+    study = mh.load_study("s", tmp_path / "s.db")
+    assert [trial.state for trial in study.trials] == ["finished"] * 4
+
+
+def test_a_search_without_a_name_is_a_new_study_each_time(tmp_path):
+    first = tune(lambda p: p["x"], max_trials=3, store=tmp_path / "s.db")
+    second = tune(lambda p: -p["x"], max_trials=3, store=tmp_path / "s.db")
+
+    assert (first.name, second.name) == ("study", "study-2")
+    assert second.best_value < 0
+
+
+def test_a_grid_over_ranges_needs_no_other_end():
+    space = {"x": mh.Float(0, 1), "y": mh.Choice(["a", {"z": mh.Float(0, 1)}])}
+
+    study = tune(lambda p: p["x"], space=space, sampler=mh.GridSampler(n=3))
+
+    assert len(study.trials) == 3 * (1 + 3)
+
+
+def test_points_to_start_with_are_tried_once_over_all_runs(tmp_path):
+    points = [{"x": 0.25}, {"x": 0.5}]
+    tune(lambda p: p["x"], max_trials=1, start_with=points, store=tmp_path / "s.db", name="s")
+
+    study = tune(lambda p: p["x"], max_trials=4, start_with=[*points, {"x": 0.75}], store=tmp_path / "s.db", name="s")
+
+    assert [trial.params["x"] for trial in study.trials[:3]] == [0.25, 0.5, 0.75]
+
+
+def test_a_study_begun_anew_does_not_find_the_old_ones_checkpoints(tmp_path):
+    folders = []
+
+    def objective(params, trial):
+        folders.append(trial.checkpoint_dir)
+        if len(folders) == 1:
+            raise KeyboardInterrupt
+        return 0.0
+
+    tune(objective, max_trials=1, store=tmp_path / "s.db", name="s")
+    tune(objective, max_trials=1, space={"y": mh.Int(1, 2)}, store=tmp_path / "s.db", name="s")
+
+    assert len(set(folders)) == 2
+
+
+def test_trials_that_were_stopped_with_a_value_are_no_failures():
+    class StopsAll:
+        def judge(self, trial_id, report, loss):
+            return "enough"
+
+        def observe(self, trial, loss):
+            """Nothing to learn."""
+
+    def objective(params, trial):
+        if trial.id == 0:
+            raise ValueError
+        trial.report(params["x"], step=0)
+        trial.report(params["x"], step=1)
+
+    study = tune(objective, max_trials=3, scheduler=StopsAll())
+
+    assert [trial.state for trial in study.trials] == ["failed", "stopped", "stopped"]
+
+
+def test_the_error_that_all_trials_failed_brings_the_study():
+    with pytest.raises(mh.AllTrialsFailedError) as caught:
+        tune(lambda p: None, max_trials=3)
+
+    assert len(caught.value.study.trials) == 3
+
+
+def test_many_threads_may_ask_and_tell():
+    study = mh.Study(SPACE, sampler="random")
+    told = []
+
+    def work():
+        for _ in range(200):
+            trial = study.ask()
+            study.tell(trial, trial.params["x"])
+            told.append(trial.id)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(told) == list(range(1600))
+
+
+def test_an_objective_with_a_keyword_only_trial_is_refused():
+    def objective(params, *, trial):
+        return 0.0
+
+    with pytest.raises(mh.SettingsError, match=r"objective\(params, trial\)"):
+        tune(objective, max_trials=1)
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_study_shows_what_a_trial_reported(tmp_path, in_file):
+    def objective(params, trial):
+        for epoch in (1, 2):
+            trial.report(params["x"] / epoch, step=epoch, lr=0.1)
+        return params["x"]
+
+    study = tune(objective, max_trials=3, store=tmp_path / "s.db" if in_file else None)
+
+    curve = study.reports(1)
+    assert [(report.step, report.metrics) for report in curve] == [(1, {"lr": 0.1}), (2, {"lr": 0.1})]
+    assert curve[1].value == study.trials[1].value / 2
