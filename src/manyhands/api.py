@@ -237,7 +237,7 @@ def _make_store(
         return SqliteStore(_DEFAULT_STORE), given_name
     if isinstance(store, str | os.PathLike):
         return SqliteStore(store), name or _new_name(given_name, Path(store))
-    check_role("store", store, "open", "write", "beat", "end", "log", "close")
+    check_role("store", store, "open", "write", "beat", "end", "reports", "log", "close")
     return store, given_name
 
 

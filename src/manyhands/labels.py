@@ -1,6 +1,7 @@
 """What to call the options of a choice: short names for people, the same in every run."""
 
 import re
+from collections import deque
 from typing import Any
 
 from manyhands.parameters import Choice, Float, Int, Normal
@@ -44,12 +45,12 @@ _MISSING = object()
 
 
 def has_parameters(node: object) -> bool:
-    """Whether there is a parameter anywhere in a nesting of containers."""
+    """Whether there is a parameter anywhere in a nesting of containers, be they of a kind that is searched or not."""
     if isinstance(node, Float | Int | Normal | Choice):
         return True
     if isinstance(node, dict):
         return any(map(has_parameters, node.values()))
-    return isinstance(node, list | tuple) and any(map(has_parameters, node))
+    return isinstance(node, list | tuple | set | frozenset | deque) and any(map(has_parameters, node))
 
 
 def is_literal(value: object) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
+from typing import Any
 
 from manyhands.errors import SpaceError
 
@@ -69,6 +70,23 @@ def _check_step(shown: str, step: object) -> None:
         raise SpaceError(f"{shown}: step must be a number above 0, and {step!r} is not.")
 
 
+def plain(value: Any) -> Any:
+    """A NumPy scalar as the Python number it stands for; anything else as it is."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+
+
+def _make_plain(parameter: object, *fields: str) -> None:
+    for field in fields:
+        object.__setattr__(parameter, field, plain(getattr(parameter, field)))
+
+
+def _plain_option(option: object) -> object:
+    """A NumPy scalar as the number or text it stands for; arrays and dates are options as they are."""
+    found = plain(option) if type(option).__module__ == "numpy" else option
+    return found if isinstance(found, bool | int | float | str) else option
+
+
 def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -103,6 +121,7 @@ class Float:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        _make_plain(self, "low", "high", "log", "step")
         _check_range("Float", self.low, self.high, self.log, self.step)
 
     @cached_property
@@ -192,6 +211,7 @@ class Int:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        _make_plain(self, "low", "high", "log", "step")
         _check_range("Int", self.low, self.high, self.log, self.step)
         for what in ("low", "high", "step"):
             if not isinstance(getattr(self, what), int):
@@ -264,6 +284,7 @@ class Normal:
     name: str | None = None
 
     def __post_init__(self) -> None:
+        _make_plain(self, "mu", "sigma", "log", "step")
         if not (_is_finite(self.mu) and _is_finite(self.sigma) and self.sigma > 0):
             raise SpaceError(f"Normal(mu={self.mu!r}, sigma={self.sigma!r}) needs finite numbers and sigma above 0.")
         _check_step(f"Normal(mu={self.mu!r}, sigma={self.sigma!r})", self.step)
@@ -311,7 +332,8 @@ class Choice:
     """One of several options.
 
     An option is any object, or a nesting of dicts, lists and tuples with more parameters in it. Those are *active*
-    only in trials that choose the option: the space is a tree. Objectives receive the option itself.
+    only in trials that choose the option: the space is a tree. Objectives receive the option itself; of a NumPy scalar,
+    the Python number.
 
     Args:
         options: What to choose from; at least one.
@@ -338,10 +360,10 @@ class Choice:
             raise SpaceError(f"Choice({self.options!r}): give the options as a list, such as Choice(['a', 'b']).")
         if not self.options:
             raise SpaceError("Choice([]) has no options to choose from.")
-        object.__setattr__(self, "options", tuple(self.options))
+        object.__setattr__(self, "options", tuple(map(_plain_option, self.options)))
         if self.weights is None:
             return
-        weights = tuple(self.weights)
+        weights = tuple(map(plain, self.weights))
         if len(weights) != len(self.options):
             raise SpaceError(f"Choice has {len(self.options)} options but {len(weights)} weights.")
         if not all(_is_finite(w) and w > 0 for w in weights):

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from manyhands.description import describe, restore
 from manyhands.errors import SpaceError
-from manyhands.labels import option_labels, telling_key
-from manyhands.parameters import Choice, Float, Int, Normal, Parameter
+from manyhands.labels import has_parameters, option_labels, telling_key
+from manyhands.parameters import Choice, Float, Int, Normal, Parameter, plain
 from manyhands.template import Branch, Leaf, fill
 
 Point = dict[str, float]  #: flat name -> value; a choice's value is the index of its option
@@ -70,7 +70,7 @@ class Space:
         size: How many different points there are; None if there is no end to them.
 
     Raises:
-        SpaceError: Two parameters have the same name, or there is none at all.
+        SpaceError: Two parameters have the same name, one is in a container of another kind, or there is none at all.
 
     Example:
         >>> space = Space({"kind": Choice(["a", {"y": Int(1, 3)}]), "x": Float(0, 1)})
@@ -182,6 +182,11 @@ class Space:
             return {k: self._plant(v, (*path, str(k)), parent, group) for k, v in node.items()}
         if isinstance(node, list | tuple) and type(node) in (list, tuple):
             return type(node)(self._plant(v, (*path, str(i)), parent, group) for i, v in enumerate(node))
+        if has_parameters(node):
+            raise SpaceError(
+                f"{'.'.join(path) or 'The space'} is a {type(node).__name__}, and parameters in one are not searched. "
+                f"Put them into a plain dict, list or tuple: {node!r}."
+            )
         return node
 
     def _plant_choice(
@@ -210,7 +215,7 @@ class Space:
         """Write into ``point`` what ``value`` says of ``node``; returns how many keys it leaves open."""
         if isinstance(node, Leaf):
             try:
-                point[node.name] = self.parameters[node.name].read(_plain(value))
+                point[node.name] = self.parameters[node.name].read(plain(value))
             except SpaceError as error:
                 raise SpaceError(f"{where}: {error}") from None
             return 0
@@ -285,12 +290,6 @@ def _index(group: Sequence[_Node], point: Mapping[str, float]) -> int:
             here = node.parameter.index(value)  # type: ignore[union-attr,arg-type]
         total = total * (node.size() or 1) + here
     return total
-
-
-def _plain(value: object) -> object:
-    """A NumPy scalar as the Python number it stands for."""
-    item = getattr(value, "item", None)
-    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
 
 
 def _same(a: object, b: object) -> bool:

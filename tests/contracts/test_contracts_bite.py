@@ -343,6 +343,12 @@ class NewestFirst(Inline):
         self._todo = deque(reversed(self._todo))
 
 
+class Restless(Processes):
+    """Takes the work of its workers for its own."""
+
+    is_busy = True
+
+
 class Unstoppable(Inline):
     def perform(self, command: AnyCommand) -> None:
         if not isinstance(command, StopPart):
@@ -395,12 +401,13 @@ def test_the_executor_contract_rejects_a_broken_executor(broken: type, test: str
 @pytest.mark.parametrize(
     ("broken", "test"),
     [
+        (Restless, "test_it_is_not_busy_between_polls"),
         (Impatient, "test_a_worker_that_dies_is_replaced_under_another_name"),
         (Impatient, "test_the_replacement_works"),
         (Merciful, "test_a_worker_that_hangs_can_be_killed"),
     ],
 )
-def test_the_executor_contract_rejects_processes_that_do_not_end_or_begin(broken: type, test: str) -> None:
+def test_the_executor_contract_rejects_broken_processes(broken: type, test: str) -> None:
     assert rejects(ExecutorContract, test, lambda: broken(1))
 
 

@@ -18,6 +18,7 @@ import zmq
 import manyhands as mh
 from manyhands.events import PartFinished
 from manyhands.executors import host as host_module
+from manyhands.executors.folder import RunFolder
 from manyhands.executors.host import Host
 from manyhands.trial import Part, Result
 from manyhands.wire import relay
@@ -288,6 +289,84 @@ def test_a_host_that_sends_what_is_no_message_is_given_up(tmp_path, caplog):
         babbler.join(30)
 
     assert len(study.trials) == 500
+
+
+def test_a_host_that_cannot_run_the_search_is_given_up_while_others_can(tmp_path, caplog):
+    connect_file, begun = tmp_path / "connect", tmp_path / "begun"
+
+    def objective(params):
+        import time
+
+        begun.touch()
+        while not (tmp_path / "release").exists():
+            time.sleep(0.01)
+        return params["x"]
+
+    def complain():
+        wait_for(begun.exists, "the first trial")
+        rogue = Dialer(Connection.read(connect_file))
+        rogue.send(relay.encode(relay.Joined("poor", 1, sys.version_info[:2])))
+        rogue.send(relay.encode(relay.Broken("it has no such library")))
+        wait_for(lambda: "no such library" in caplog.text, "the log line")
+        (tmp_path / "release").touch()
+        rogue.close()
+
+    complainer = threading.Thread(target=complain)
+    complainer.start()
+    with caplog.at_level(logging.WARNING, logger="manyhands"), hosts_when_called(connect_file, 1):
+        study = mh.tune(objective, SPACE, max_trials=3, executor=mh.Remote(str(connect_file)), progress=False)
+        complainer.join(30)
+
+    assert [trial.state for trial in study.trials] == ["finished"] * 3
+    assert "the host poor is given up" in caplog.text
+
+
+def test_a_search_that_the_first_host_cannot_run_ends(tmp_path):
+    connect_file = tmp_path / "connect"
+
+    def complain():
+        wait_for(connect_file.exists, "the connection file")
+        rogue = Dialer(Connection.read(connect_file))
+        rogue.send(relay.encode(relay.Joined("poor", 1, sys.version_info[:2])))
+        rogue.send(relay.encode(relay.Broken("it has no such library")))
+        wait_for(lambda: not connect_file.exists(), "the end of the search")
+        rogue.close()
+
+    complainer = threading.Thread(target=complain)
+    complainer.start()
+    with pytest.raises(mh.PayloadError, match="poor cannot run this search: it has no such library"):
+        mh.tune(lambda params: 0.0, SPACE, max_trials=1, executor=mh.Remote(str(connect_file)), progress=False)
+    complainer.join(30)
+
+
+DEADLY_SCRIPT = """
+    import os
+    import signal
+    import sys
+
+    import manyhands as mh
+
+    class Deadly:
+        def __reduce__(self):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    deadly = Deadly()
+    mh.tune(lambda params: deadly, {"x": mh.Float(0, 1)}, max_trials=1, executor=mh.Remote(sys.argv[1]), progress=False)
+"""
+
+
+def test_the_folder_of_a_driver_that_died_while_it_wrote_the_payload_is_removed_by_the_next(
+    start_script, tmp_path, temp_folder
+):
+    script = start_script(DEADLY_SCRIPT, tmp_path / "connect")
+    assert script.ends_within(30)
+    left = [*temp_folder.glob("manyhands-*")]
+
+    RunFolder().remove()
+
+    assert script.process.returncode == -signal.SIGKILL
+    assert len(left) == 1
+    assert not left[0].exists()
 
 
 def test_a_host_leaves_when_its_driver_is_silent(listener, monkeypatch):

@@ -2,6 +2,7 @@ import math
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -351,3 +352,43 @@ def test_a_real_number_without_fraction_is_read_as_a_whole_one() -> None:
 
 def test_a_value_close_to_a_step_is_read_as_that_step() -> None:
     assert Float(0, 1, step=0.1).read(0.1 + 0.2) == 0.3
+
+
+# -- numbers of NumPy ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (Int(np.int64(1), np.uint8(9), step=np.int32(2)), Int(1, 9, step=2)),
+        (Int(np.int64(1), 9, log=np.bool_(True)), Int(1, 9, log=True)),
+        (Float(np.float32(0.5), np.int64(4), step=np.float32(0.25)), Float(0.5, 4, step=0.25)),
+        (Float(np.float64(0.1), np.float64(0.7)), Float(0.1, 0.7)),
+        (Normal(np.float32(0.5), np.int64(2), step=np.float64(0.1)), Normal(0.5, 2, step=0.1)),
+    ],
+    ids=str,
+)
+def test_numpy_scalars_are_taken_as_the_numbers_they_stand_for(given: Any, wanted: Any) -> None:
+    assert repr(given) == repr(wanted)
+    assert given == wanted
+
+
+def test_numpy_scalars_among_options_and_weights_become_numbers() -> None:
+    choice = Choice([*np.arange(3), np.float32(0.5), np.str_("a")], weights=np.float32([1, 2, 3, 4, 5]))  # type: ignore[arg-type]
+
+    assert repr(choice.options) == "(0, 1, 2, 0.5, 'a')"
+    assert repr(choice.weights) == "(1.0, 2.0, 3.0, 4.0, 5.0)"
+
+
+def test_an_array_among_the_options_stays_an_array() -> None:
+    array, date = np.zeros(3), np.datetime64("2020-01-01")
+
+    choice = Choice([array, date])
+
+    assert choice.options[0] is array
+    assert choice.options[1] is date
+
+
+def test_a_numpy_number_that_makes_no_sense_is_refused_like_any_other() -> None:
+    with pytest.raises(SpaceError, match="Use Float"):
+        Int(np.float64(0.5), 3)  # type: ignore[arg-type]

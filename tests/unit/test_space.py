@@ -1,6 +1,7 @@
 import json
 import math
-from typing import Any
+from collections import OrderedDict, deque
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -291,6 +292,54 @@ def test_a_space_without_parameters_is_refused_with_the_remedy(tree: object) -> 
         Space(tree)
 
 
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+class Listing(list[Any]):
+    pass
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        Pair(Float(0, 1), 2),
+        Listing([1, Float(0, 1)]),
+        {Float(0, 1)},
+        frozenset({Int(0, 1)}),
+        deque([{"a": Float(0, 1)}]),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_parameters_in_a_container_that_is_not_searched_are_refused_with_its_place(container: Any) -> None:
+    with pytest.raises(SpaceError, match=rf"^outer\.0 is a {type(container).__name__}.*plain dict, list or tuple"):
+        Space({"outer": [container], "x": Float(0, 1)})
+
+
+def test_parameters_in_an_option_that_is_not_searched_are_refused() -> None:
+    with pytest.raises(SpaceError, match="is a Pair"):
+        Space({"pick": Choice(["a", Pair(Float(0, 1), 2)])})
+
+
+def test_a_space_that_is_itself_a_container_that_is_not_searched_is_refused() -> None:
+    with pytest.raises(SpaceError, match="The space is a Pair"):
+        Space(Pair(Float(0, 1), 2))
+
+
+def test_containers_of_other_kinds_without_parameters_reach_the_objective_as_they_are() -> None:
+    pair, options = Pair(1, [2]), {"a", "b"}
+
+    params = Space({"pair": pair, "set": options, "x": Float(0, 1)}).build({"x": 0.5})
+
+    assert params["pair"] is pair
+    assert params["set"] is options
+
+
+def test_parameters_in_a_kind_of_dict_are_searched() -> None:
+    assert list(Space(OrderedDict(x=Float(0, 1))).parameters) == ["x"]
+
+
 # -- labels --------------------------------------------------------------------------------------------------------
 
 
@@ -329,6 +378,13 @@ def test_a_described_space_builds_the_same_params(space: Space, seed: int) -> No
 
     assert other.build(point) == space.build(point)
     assert list(other.parameters) == list(space.parameters)
+
+
+def test_numpy_scalars_are_described_and_labelled_as_numbers() -> None:
+    numpys, numbers = Choice(list(np.arange(3))), Choice([0, 1, 2])
+
+    assert Space({"n": numpys}).spec() == Space({"n": numbers}).spec()
+    assert [type(label) for label in option_labels(numpys)] == [int] * 3
 
 
 def test_an_object_is_described_by_its_name() -> None:

@@ -34,11 +34,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_trials_print_takes_no_memory(memory: MemoryStore) -> None:
-    text = "x" * 1_000_000
     tracemalloc.start()
 
     for i in range(50):
-        memory.write([], [(Part(i % 3), text)])
+        memory.write([], [(Part(i % 3), f"{i}" * 1_000_000)])
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

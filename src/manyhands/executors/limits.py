@@ -1,5 +1,6 @@
 """How much of the machine a worker may use."""
 
+import math
 import os
 import re
 from pathlib import Path
@@ -20,11 +21,35 @@ _THREAD_VARIABLES = (
 )
 
 
-def available_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def available_cores(root: Path = Path("/")) -> int:
+    """How many cores this process may use: those it may run on, or fewer if a container's quota says so.
+
+    Args:
+        root: Where the file system begins; tests have one of their own.
+    """
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min([n, *map(_quota, _own_groups(root))])))
+
+
+def _own_groups(root: Path) -> list[Path]:
+    """The control group (cgroup v2) that this process is in, and all above it: each of them has its say."""
+    try:
+        text = (root / "proc/self/cgroup").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        text = ""
+    found = re.search(r"^0::/(.*)$", text, re.MULTILINE)
+    top = root / "sys/fs/cgroup"
+    own = top / (found[1] if found else "")
+    return [own, *(above for above in own.parents if above.is_relative_to(top))]
+
+
+def _quota(group: Path) -> float:
+    """How many cores' time a control group may use, rounded up."""
+    try:
+        used, period = (group / "cpu.max").read_text(encoding="ascii").split()
+        return math.inf if used == "max" else math.ceil(int(used) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):  # there is none, as at the top of a machine
+        return math.inf
 
 
 def thread_limits(n: int) -> dict[str, str]:

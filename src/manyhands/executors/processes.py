@@ -255,9 +255,7 @@ class Processes:
                 limit = f"memory_limit_mb={self._memory_limit / 1e6:g}"
                 child.kill(f"it used {used / 1e6:.0f} MB of memory, and {limit} is the limit")
         if self._warden is None and now - self._started_at > _WARDEN_AFTER_S:
-            self._warden = Warden(self._make_folder())
-            for child in self._children.values():
-                self._warden.watch(child.pid)
+            self._warden = Warden(self._make_folder(), [child.pid for child in self._children.values()])
 
     # -- what workers say --------------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ go at any time; what its workers were doing when it went is started again elsewh
 
 import logging
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +17,11 @@ from manyhands.errors import ExecutorError, PayloadError, SettingsError
 from manyhands.events import (
     AnyCommand,
     AnyEvent,
-    KillWorker,
     StartPart,
-    StopPart,
     WorkerJoined,
     WorkerLost,
 )
+from manyhands.executors.folder import RunFolder
 from manyhands.executors.shipping import write_payload
 from manyhands.job import Job
 from manyhands.trial import Part
@@ -64,6 +62,8 @@ class Remote:
         SettingsError: It would listen on all interfaces without knowing what to call itself.
     """
 
+    is_busy = False  #: the objective never runs in the driver's own thread
+
     def __init__(
         self,
         connect_file: str = "manyhands.connect",
@@ -85,6 +85,7 @@ class Remote:
         self._hosts: dict[bytes, _Host] = {}
         self._owners: dict[str, bytes] = {}  # worker -> identity of its host
         self._n_hosts = 0
+        self._has_worked = False  # whether any worker has ever been ready
         self._alive_at = 0.0
         self._alone_since = 0.0
 
@@ -93,13 +94,15 @@ class Remote:
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Write the payload, listen, and write the connection file; see ``manyhands.ports.Executor``."""
         self._deliver, self._now = deliver, now
-        with tempfile.TemporaryDirectory(prefix="manyhands-") as folder:
-            payload = Path(folder) / "payload"
-            self._payload_bytes = write_payload(job, payload)
-            self._payload = payload.open("rb")  # it lives as long as it is open, and nobody has to remove it
+        folder = RunFolder()
+        try:
+            self._payload_bytes = write_payload(job, folder.path / "payload")
+            self._payload = (folder.path / "payload").open("rb")  # it lives as long as it is open
+        finally:
+            folder.remove()
         self._listener = Listener(self._bind, self._advertise)
         self._listener.connection.write(self._connect_file)
-        self._alone_since = time.monotonic()
+        self._has_worked, self._alone_since = False, time.monotonic()
         log.info("waiting for workers; start some with: manyhands worker --connect %s", self._connect_file)
 
     def poll(self, timeout_s: float) -> None:
@@ -152,6 +155,8 @@ class Remote:
                     self._send(identity, self._chunk(offset))
                 case relay.Happened(event):
                     self._pass_on(identity, host, event)
+                case relay.Broken(reason) if self._has_worked:
+                    self._drop(identity, f"it cannot run this search: {reason}")
                 case relay.Broken(reason):
                     raise PayloadError(f"The host {host.name} cannot run this search: {reason}")
 
@@ -171,6 +176,7 @@ class Remote:
         event = replace(event, at=self._now())
         match event:
             case WorkerJoined(worker=worker):
+                self._has_worked = True
                 self._owners[host.prefix + worker] = identity
                 host.workers.add(host.prefix + worker)
                 self._deliver(replace(event, worker=host.prefix + worker))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,11 +15,13 @@ class Warden:
 
     Args:
         folder: The folder to remove.
+        groups: The process groups there are. They are its arguments, so there is no moment in which it is there and
+            does not know them.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, groups: Iterable[int]):
         self._process = subprocess.Popen(  # noqa: S603 - our own code
-            [sys.executable, "-I", "-S", str(_SCRIPT), str(folder)],
+            [sys.executable, "-I", "-S", str(_SCRIPT), str(folder), *map(str, groups)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -27,7 +30,7 @@ class Warden:
         )
 
     def watch(self, group: int) -> None:
-        """Let it know of a process group."""
+        """Let it know of one more process group."""
         self._tell(f"add {group}")
 
     def forget(self, group: int) -> None:

@@ -228,6 +228,13 @@ class ExecutorContract:
 
             assert {event.at for event in session.events} == {123.0}
 
+    def test_it_is_not_busy_between_polls(self) -> None:
+        with self._session() as session:
+            before = session.executor.is_busy
+            session.run("return")
+
+            assert (before, session.executor.is_busy) == (False, False)
+
     def test_work_for_an_unknown_worker_is_ignored(self) -> None:
         with self._session() as session:
             session.worker()

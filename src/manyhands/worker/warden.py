@@ -13,11 +13,11 @@ import signal
 import sys
 
 
-def main(folder: str) -> None:
+def main(folder: str, *first: str) -> None:
     """Watch standard input, then clear up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    groups: set[int] = set()
+    groups = {int(number) for number in first}
     for line in sys.stdin:
         word, _, number = line.strip().partition(" ")
         if word == "add":
@@ -33,4 +33,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
