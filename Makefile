@@ -22,16 +22,20 @@ clean:
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
-$(VENV)/.demo: pyproject.toml | $(BIN)/python
+# Dependency groups need a recent pip, also in an environment that was there before.
+$(VENV)/.pip: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/.pip
 	$(BIN)/pip install --quiet --editable ".[sklearn]"
 	touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
+$(VENV)/.dev: pyproject.toml | $(VENV)/.pip
 	$(BIN)/pip install --quiet --editable ".[all]" --group dev
 	touch $@
 
-$(VENV)/.bench: pyproject.toml | $(BIN)/python
+$(VENV)/.bench: pyproject.toml | $(VENV)/.pip
 	$(BIN)/pip install --quiet --editable ".[all]" --group dev --group bench
 	touch $@

@@ -210,7 +210,7 @@ def load_study(name: str, store: str | os.PathLike[str] = _DEFAULT_STORE, space:
 
 def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
     if not isinstance(executor, str):
-        check_role("executor", executor, "n_workers", "start", "poll", "perform", "close")
+        check_role("executor", executor, "n_workers", "is_busy", "start", "poll", "perform", "close")
         if workers is not None and workers != executor.n_workers:
             raise SettingsError(
                 f"workers={workers} was given beside an executor that has {executor.n_workers}. Give it to that."

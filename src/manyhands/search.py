@@ -234,7 +234,7 @@ class Search:
                 self.was_interrupted = True
                 self._end(event.reason, event.at, out)
             case PartReturned():
-                self._work.give_back(event.part)
+                self._work.give_back(event.part, waits=not self._has_ended(event.part))
             case Asked():
                 self._asked(event, out)
 
@@ -305,10 +305,8 @@ class Search:
 
     def _worker_lost(self, event: WorkerLost, out: list[AnyCommand]) -> None:
         parts = self._work.leave(event.worker)
-        for part in reversed(parts[1:]):  # it had not come to these
-            if not self.trials[part.trial_id].state.is_end:
-                self._work.put_back(part)
-        if not parts or self.trials[parts[0].trial_id].state.is_end:
+        self._wait_again(parts[1:])  # it had not come to these
+        if not parts or self._has_ended(parts[0]):
             return
         part = parts[0]
         trial = self.trials[part.trial_id]
@@ -325,9 +323,7 @@ class Search:
             reason = f"it ran longer than trial_timeout_s={limit:g} seconds"
             if self._release(part, event.at) is not None:
                 self._fail(part.trial_id, Failure(reason), event.at, out, worker)
-            for lost in reversed(self._work.leave(worker)):
-                if not self.trials[lost.trial_id].state.is_end:
-                    self._work.put_back(lost)
+            self._wait_again(self._work.leave(worker))
             out.append(KillWorker(worker, reason))
         if self._ends_at is not None and event.at >= self._ends_at:
             self._end(f"the time was up: timeout_s={self.settings.timeout_s:g}", event.at, out)
@@ -401,7 +397,16 @@ class Search:
         worker = self._work.holder(part)
         if worker is None or not self._work.finish(part, at, seconds):
             return None
-        return None if self.trials[part.trial_id].state.is_end else worker
+        return None if self._has_ended(part) else worker
+
+    def _has_ended(self, part: Part) -> bool:
+        return self.trials[part.trial_id].state.is_end
+
+    def _wait_again(self, parts: Sequence[Part]) -> None:
+        """Let parts that were not begun wait before all others, in their order, if they are still to be done."""
+        for part in reversed(parts):
+            if not self._has_ended(part):
+                self._work.put_back(part)
 
     def _fail(
         self,

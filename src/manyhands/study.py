@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from threading import RLock
 from typing import Any
 
+from msgspec.structs import replace
+
 from manyhands import results
 from manyhands.checks import check_direction, check_role, check_seed, check_whole
 from manyhands.clock import SystemClock
@@ -92,7 +94,7 @@ class Study:
         search = Search(space, make_sampler("random"), settings)
         search.restore(history)
         for trial in history.trials:  # restoring made ready to run what had not ended; here it stays as it is stored
-            search.trials[trial.id] = search.trials[trial.id].with_state(trial.state)
+            search.trials[trial.id] = replace(trial, params=space.build(trial.point))
         search.end_reason = history.end_reason or None
         return cls._around(search, spec.name, spec.metric, archive)
 

@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from manyhands.space import Point
 
@@ -140,7 +139,3 @@ class Trial(Struct, frozen=True):
         """How often it was begun, its splits counted as one: each attempt that was lost, and the one that was not."""
         gave_up = self.state is TrialState.FAILED and self.lost and self.traceback == self.lost[-1]
         return len(self.lost) + (0 if gave_up else 1)
-
-    def with_state(self, state: TrialState) -> "Trial":
-        """The same trial in another state."""
-        return replace(self, state=state)

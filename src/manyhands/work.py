@@ -180,8 +180,8 @@ class WorkQueue:
         self._called.add(worker)
         return worker
 
-    def give_back(self, part: Part) -> None:
-        """A worker gave a part back: it waits again."""
+    def give_back(self, part: Part, *, waits: bool) -> None:
+        """A worker gave a part back; it waits again, if it is still to be done."""
         worker = self.holder(part)
         if worker is None or worker not in self._held:
             return
@@ -190,7 +190,8 @@ class WorkQueue:
         del self._holder[part.trial_id, part.split]
         self._called.discard(worker)
         self._sort_in(worker, held)
-        self._waiting.append(part)
+        if waits:
+            self._waiting.append(part)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

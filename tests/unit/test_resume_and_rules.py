@@ -200,3 +200,15 @@ def test_a_study_shows_what_a_trial_reported(tmp_path, in_file):
     curve = study.reports(1)
     assert [(report.step, report.metrics) for report in curve] == [(1, {"lr": 0.1}), (2, {"lr": 0.1})]
     assert curve[1].value == study.trials[1].value / 2
+
+
+def test_a_loaded_study_shows_an_interrupted_trial_as_it_is_stored(tmp_path):
+    def objective(params):
+        raise KeyboardInterrupt
+
+    tune(objective, max_trials=2, store=tmp_path / "s.db", name="s")
+
+    (trial,) = mh.load_study("s", tmp_path / "s.db").trials
+    assert trial.state == "interrupted"
+    assert "Ctrl-C" in trial.reason
+    assert trial.ended_at is not None

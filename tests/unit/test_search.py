@@ -19,7 +19,9 @@ from manyhands.events import (
     Logged,
     PartFailed,
     PartFinished,
+    PartReturned,
     PartStopped,
+    RecallParts,
     Reported,
     Saved,
     SaveReports,
@@ -1109,3 +1111,17 @@ def test_whatever_workers_do_a_finite_space_is_searched_whole(seed: int, n_worke
     trials = pool.story.search.trials.values()
     assert sorted(space.index(trial.point) for trial in trials) == list(range(6))
     assert pool.story.search.end_reason == "the space is used up: all 6 configurations were tried"
+
+
+def test_a_split_that_comes_back_after_its_trial_failed_is_not_run() -> None:
+    """Its worker had not begun it when another split failed, and somebody else then had time for it."""
+    story = Story(Scripted(learns=False), workers=["a"], n_splits=3, max_trials=2)
+    for split in range(3):
+        story.happens(PartFinished(part=Part(0, split), result=Result(1.0), seconds=1e-4))
+    story.happens(PartFailed(part=Part(1, 0), failure=Failure("no"), seconds=1e-4))
+
+    recalled = story.joins("b")
+    back = story.happens(PartReturned(part=Part(1, 2)))
+
+    assert RecallParts("a") in recalled
+    assert [command for command in back if isinstance(command, StartPart)] == []

@@ -273,3 +273,55 @@ def test_slow_parts_are_given_one_by_one_again() -> None:
     queue.take(2.0)
 
     assert queue.take(2.0) is None
+
+
+def a_loaded_worker(n: int) -> WorkQueue:
+    """A queue whose worker ``a`` holds the parts of trials 1 to n, having shown that it needs no time for one."""
+    queue = WorkQueue(ahead=True)
+    queue.join("a")
+    queue.add([Part(0)])
+    queue.take(0.0)
+    queue.finish(Part(0), 0.0, seconds=1e-4)
+    queue.add(Part(i) for i in range(1, n + 1))
+    assert [queue.take(0.0) for _ in range(n)] == [("a", Part(i)) for i in range(1, n + 1)]
+    return queue
+
+
+def test_parts_given_ahead_are_called_back_once_when_somebody_is_idle() -> None:
+    queue = a_loaded_worker(3)
+    assert queue.call_back() is None
+
+    queue.join("b")
+
+    assert queue.call_back() == "a"
+    assert queue.call_back() is None
+
+
+def test_nothing_is_called_back_while_something_waits() -> None:
+    queue = a_loaded_worker(3)
+    queue.join("b")
+
+    queue.add([Part(9)])
+
+    assert queue.call_back() is None
+
+
+def test_a_part_that_was_given_back_goes_to_who_is_idle() -> None:
+    queue = a_loaded_worker(3)
+    queue.join("b")
+    queue.call_back()
+
+    queue.give_back(Part(3), waits=True)
+
+    assert queue.take(1.0) == ("b", Part(3))
+    assert queue.leave("a") == [Part(1), Part(2)]
+
+
+def test_a_part_that_was_given_back_and_is_of_no_use_any_more_does_not_wait() -> None:
+    queue = a_loaded_worker(3)
+    queue.join("b")
+
+    queue.give_back(Part(3), waits=False)
+
+    assert queue.take(1.0) is None
+    assert queue.holder(Part(3)) is None

@@ -4,8 +4,8 @@
     reader thread    takes what the driver says; ten times a second sends on what the objective reported and printed
 
 Searches of a second or two wait for this file more than for anything else, so it and all below it do without modules
-that take long to import: a bare interpreter is there after 13 ms, and ``threading``, ``socket``, ``json`` and
-``typing`` together would double that.
+that take long to import: ``threading``, ``socket``, ``json`` and ``typing`` together would double the time that a bare
+interpreter takes to start.
 """
 
 from __future__ import annotations
