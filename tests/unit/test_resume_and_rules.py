@@ -212,3 +212,13 @@ def test_a_loaded_study_shows_an_interrupted_trial_as_it_is_stored(tmp_path):
     assert trial.state == "interrupted"
     assert "Ctrl-C" in trial.reason
     assert trial.ended_at is not None
+
+
+def test_a_store_whose_driver_was_killed_while_it_made_the_file_has_no_study_yet(tmp_path):
+    path = tmp_path / "s.db"
+    path.touch()
+
+    with pytest.raises(mh.StudyNotFoundError, match="no study was begun"):
+        mh.load_study("s", path)
+
+    assert len(tune(lambda p: p["x"], max_trials=2, store=path, name="s").trials) == 2

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from manyhands.errors import StoreError
+from manyhands.errors import StoreError, StudyNotFoundError
 
 _APPLICATION_ID = 0x4D48_0001  # "MH"
 SCHEMA_VERSION = 1
@@ -61,6 +61,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open a store that exists, to read it only.
 
     Raises:
+        StudyNotFoundError: The file is empty, as a driver leaves it that was killed while it made it.
         StoreError: There is no such file, or see ``connect``.
     """
     if not path.exists():
@@ -76,7 +77,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         try:
             connection.execute("PRAGMA query_only = 1")
             if _check_identity(connection, path):
-                raise StoreError(f"The store {path} is empty: no study was begun in it.")
+                raise StudyNotFoundError(f"The store {path} is empty: no study was begun in it.")
         except BaseException:
             connection.close()
             raise
