@@ -10,8 +10,8 @@ class Wanderer:
 
     learns = True
 
-    def start(self, space, seed):  # noqa: D102
-        self.space, self.seed, self.best, self.loss = space, seed, None, float("inf")
+    def start(self, problem):  # noqa: D102
+        self.space, self.seed, self.best, self.loss = problem.space, problem.seed, None, float("inf")
 
     def suggest(self, trial_id, running):  # noqa: D102
         rng = np.random.default_rng([self.seed, trial_id])
@@ -19,9 +19,9 @@ class Wanderer:
             return self.space.sample(rng)
         return self.space.decode(np.clip(rng.normal(self.best, 0.03), 0, 1).tolist())
 
-    def observe(self, trial, loss):  # noqa: D102
-        if loss is not None and loss < self.loss:
-            self.best, self.loss = self.space.encode(trial.point), loss
+    def observe(self, trial, outcome):  # noqa: D102
+        if outcome is not None and outcome.loss < self.loss:
+            self.best, self.loss = self.space.encode(trial.point), outcome.loss
 
 
 def objective(params):

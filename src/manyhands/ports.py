@@ -15,12 +15,52 @@ from manyhands.space import Point, Space
 from manyhands.trial import Part, Report, Result, Trial
 
 
+class Problem(Struct, frozen=True):
+    """What a sampler is to solve.
+
+    Attributes:
+        space: What is searched.
+        seed: The one source of the sampler's randomness.
+        n_objectives: How many losses are to be made small; more than one asks for the Pareto front.
+        max_trials: When the search will end, if that is known.
+    """
+
+    space: Space
+    seed: int = 0
+    n_objectives: int = 1
+    max_trials: int | None = None
+
+
+class Outcome(Struct, frozen=True):
+    """What came of a trial, as a sampler sees it.
+
+    Attributes:
+        losses: One for each objective; smaller is better, whatever the study's directions.
+        violations: One for each constraint, in its own unit; the trial is feasible if none is above 0.
+        variance: Of the noise in the first loss; None if unknown.
+    """
+
+    losses: tuple[float, ...]
+    violations: tuple[float, ...] = ()
+    variance: float | None = None
+
+    @property
+    def loss(self) -> float:
+        """The first loss; the only one, unless the study has several objectives."""
+        return self.losses[0]
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether every constraint is kept."""
+        return all(violation <= 0 for violation in self.violations)
+
+
 class Sampler(Protocol):
     """Proposes the next trial, knowing every finished and every running one.
 
     Values reach a sampler as *losses*: smaller is better, whatever the study's direction. Outcomes come once each,
     through ``observe``, in the order in which they were known; a resumed study replays them, so a sampler whose
-    randomness depends on nothing but ``seed`` and ``trial_id`` goes on as if never interrupted.
+    randomness depends on nothing but the seed and ``trial_id`` goes on as if never interrupted.
 
     Attributes:
         learns: Whether outcomes change what is suggested. If not, trials may be proposed long before they start.
@@ -28,11 +68,11 @@ class Sampler(Protocol):
 
     learns: bool
 
-    def start(self, space: Space, seed: int) -> None:
+    def start(self, problem: Problem) -> None:
         """Prepare for a search; called once, before anything else.
 
         Raises:
-            SettingsError: The sampler cannot search this space.
+            SettingsError: The sampler cannot solve this problem.
         """
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
@@ -47,12 +87,12 @@ class Sampler(Protocol):
             trial runs either, that ends the search.
         """
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         """Learn of an outcome.
 
         Args:
             trial: The trial as it ended.
-            loss: What to make small; None if the trial failed.
+            outcome: What to make small; None if the trial failed.
         """
 
 
@@ -63,7 +103,7 @@ class Scheduler(Protocol):
         """Return why the trial should stop, in words, or None if it should go on."""
 
     def observe(self, trial: Trial, loss: float | None) -> None:
-        """Learn of an outcome; see ``Sampler.observe``."""
+        """Learn of an outcome, in the order in which they were known; the loss is None if the trial failed."""
 
 
 class StopRule(Protocol):

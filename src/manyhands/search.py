@@ -49,7 +49,7 @@ from manyhands.events import (
     WorkerJoined,
     WorkerLost,
 )
-from manyhands.ports import History, Sampler, Scheduler, StopRule
+from manyhands.ports import History, Outcome, Problem, Sampler, Scheduler, StopRule
 from manyhands.space import Point, Space
 from manyhands.splits import combine
 from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
@@ -133,7 +133,7 @@ class Search:
         self._is_dry = False  # the sampler has nothing more to suggest, as things stand
         self._ends_at: float | None = None
         self._rule_reasons: list[str] = []  # why the search should end, as its rules see it
-        sampler.start(space, settings.seed)
+        sampler.start(Problem(space, settings.seed, max_trials=settings.max_trials))
 
     # -- what can be asked of it -------------------------------------------------------------------------------
 
@@ -473,7 +473,7 @@ class Search:
         self._n_ended += 1
         self._is_dry = False
         loss = None if trial.value is None else self._loss(trial.value)
-        self._sampler.observe(trial, loss)
+        self._sampler.observe(trial, None if loss is None else Outcome((loss,), variance=trial.variance))
         if self._scheduler is not None:
             self._scheduler.observe(trial, loss)
         is_best = trial.state is TrialState.FINISHED and loss is not None and loss < self._best_loss

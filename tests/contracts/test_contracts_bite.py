@@ -15,9 +15,9 @@ from manyhands.events import AnyCommand, AnyEvent, Save, SaveSplit, SaveTrial, S
 from manyhands.executors.inline import Inline
 from manyhands.executors.processes import Processes
 from manyhands.job import Job
-from manyhands.ports import History, StudySpec
+from manyhands.ports import History, Outcome, Problem, StudySpec
 from manyhands.samplers import RandomSampler
-from manyhands.space import Point, Space
+from manyhands.space import Point
 from manyhands.stores.memory import MemoryStore
 from manyhands.testing.executors import ExecutorContract
 from manyhands.testing.samplers import SamplerContract
@@ -42,36 +42,36 @@ def rejects(contract: type, test: str, make: Callable[[], object], **attributes:
 
 
 class Unseeded(RandomSampler):
-    def start(self, space: Space, seed: int) -> None:
-        super().start(space, random.randrange(2**32))  # noqa: S311 - that is what is wrong with it
+    def start(self, problem: Problem) -> None:
+        super().start(replace(problem, seed=random.randrange(2**32)))  # noqa: S311 - that is what is wrong with it
 
 
 class Deaf(RandomSampler):
     """Takes no notice of its seed."""
 
-    def start(self, space: Space, seed: int) -> None:
-        super().start(space, 0)
+    def start(self, problem: Problem) -> None:
+        super().start(replace(problem, seed=0))
 
 
 class Forgetful(RandomSampler):
     """Draws with repeats."""
 
-    def start(self, space: Space, seed: int) -> None:
-        self._space, self._seed = space, seed
+    def start(self, problem: Problem) -> None:
+        self._space, self._seed = problem.space, problem.seed
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         rng = random.Random(f"{self._seed} {trial_id}")  # noqa: S311
         return self._space.decode([rng.random() for _ in self._space.parameters])
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         pass
 
 
 class Stateful(Forgetful):
     """Draws from one generator that a resumed search cannot wind forward."""
 
-    def start(self, space: Space, seed: int) -> None:
-        self._space, self._rng = space, random.Random(seed)  # noqa: S311
+    def start(self, problem: Problem) -> None:
+        self._space, self._rng = problem.space, random.Random(problem.seed)  # noqa: S311
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         return self._space.decode([self._rng.random() for _ in self._space.parameters])
@@ -98,8 +98,8 @@ class OutOfRange(RandomSampler):
 class Fragile(RandomSampler):
     """Counts on every trial to have a loss."""
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
-        super().observe(trial, loss + 0.0)  # type: ignore[operator]
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
+        super().observe(trial, replace(outcome, variance=0.0))  # type: ignore[operator]
 
 
 class ValueReader(Forgetful):
@@ -110,7 +110,7 @@ class ValueReader(Forgetful):
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         return self._space.decode([self._bias % 1.0 for _ in self._space.parameters])
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         self._bias += trial.value or 0.0
 
 

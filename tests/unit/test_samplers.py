@@ -7,6 +7,7 @@ from scipy.stats import qmc
 
 from manyhands.errors import SettingsError
 from manyhands.parameters import Choice, Float, Int, Normal
+from manyhands.ports import Outcome, Problem
 from manyhands.samplers import GridSampler, RandomSampler, SobolSampler, make_sampler, name_of_sampler
 from manyhands.space import Point, Space
 from manyhands.trial import Trial, TrialState
@@ -14,7 +15,7 @@ from manyhands.trial import Trial, TrialState
 
 def points(sampler: Any, space: Space, n: int, seed: int = 0) -> list[Point]:
     """What is suggested until there are ``n`` or no more."""
-    sampler.start(space, seed)
+    sampler.start(Problem(space, seed))
     found = []
     for i in range(n):
         point = sampler.suggest(i, {})
@@ -51,7 +52,7 @@ def test_a_grid_goes_through_each_option_of_a_tree() -> None:
 
 def test_a_grid_without_steps_asks_for_a_number_and_names_the_parameter() -> None:
     with pytest.raises(SettingsError, match=r"'rate'.*GridSampler\(n=5\)"):
-        GridSampler().start(Space({"rate": Float(0, 1)}), 0)
+        GridSampler().start(Problem(Space({"rate": Float(0, 1)})))
 
 
 def test_real_values_are_spread_from_end_to_end() -> None:
@@ -89,12 +90,12 @@ def test_n_may_differ_between_parameters() -> None:
 
 def test_a_parameter_without_its_n_is_named() -> None:
     with pytest.raises(SettingsError, match="'b'"):
-        GridSampler(n={"a": 2}).start(Space({"a": Float(0, 1), "b": Float(0, 1)}), 0)
+        GridSampler(n={"a": 2}).start(Problem(Space({"a": Float(0, 1), "b": Float(0, 1)})))
 
 
 def test_an_n_for_a_parameter_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match="'rat'"):
-        GridSampler(n={"rate": 2, "rat": 3}).start(Space({"rate": Float(0, 1)}), 0)
+        GridSampler(n={"rate": 2, "rat": 3}).start(Problem(Space({"rate": Float(0, 1)})))
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, "3", {"a": 0}])
@@ -105,15 +106,15 @@ def test_an_n_that_is_no_number_of_values_is_refused(n: Any) -> None:
 
 def test_a_point_between_those_of_the_grid_takes_none_of_them_away() -> None:
     sampler = GridSampler(n=2)
-    sampler.start(Space({"x": Float(0, 1)}), 0)
-    sampler.observe(Trial(0, {"x": 0.3}, {"x": 0.3}, state=TrialState.FINISHED, value=1.0), 1.0)
+    sampler.start(Problem(Space({"x": Float(0, 1)})))
+    sampler.observe(Trial(0, {"x": 0.3}, {"x": 0.3}, state=TrialState.FINISHED, value=1.0), Outcome((1.0,)))
 
     assert [sampler.suggest(1, {}), sampler.suggest(2, {}), sampler.suggest(3, {})] == [{"x": 0.0}, {"x": 1.0}, None]
 
 
 def test_a_point_of_the_grid_that_somebody_tried_is_not_tried_again() -> None:
     sampler = GridSampler(n=2)
-    sampler.start(Space({"x": Float(0, 1)}), 0)
+    sampler.start(Problem(Space({"x": Float(0, 1)})))
 
     assert sampler.suggest(1, {0: {"x": 0.0}}) == {"x": 1.0}
 
@@ -141,7 +142,7 @@ class CountingPoints(dict[int, Point]):
 
 @pytest.mark.parametrize("sampler", [GridSampler(), RandomSampler(), SobolSampler()], ids=name_of_sampler)
 def test_running_trials_that_were_suggested_here_are_not_looked_at(sampler: Any) -> None:
-    sampler.start(Space({"x": Int(0, 99)}), 0)
+    sampler.start(Problem(Space({"x": Int(0, 99)})))
     running = CountingPoints()
 
     for i in range(50):
@@ -153,7 +154,7 @@ def test_running_trials_that_were_suggested_here_are_not_looked_at(sampler: Any)
 
 @pytest.mark.parametrize("sampler", [GridSampler(), RandomSampler(), SobolSampler()], ids=name_of_sampler)
 def test_a_running_trial_from_elsewhere_among_ones_own_is_not_repeated(sampler: Any) -> None:
-    sampler.start(Space({"x": Int(0, 9)}), 0)
+    sampler.start(Problem(Space({"x": Int(0, 9)})))
     running: dict[int, Point] = {0: sampler.suggest(0, {})}
     free = min({*range(10)} - {running[0]["x"]})
     running[1] = {"x": free}
@@ -225,7 +226,7 @@ def test_a_sobol_search_may_begin_anywhere() -> None:
     space = Space({"x": Float(0, 1)})
     whole = points(SobolSampler(), space, 600)
     later = SobolSampler()
-    later.start(space, 0)
+    later.start(Problem(space))
 
     assert later.suggest(599, {}) == whole[599]
 
@@ -234,7 +235,7 @@ def test_a_sobol_sequence_has_no_more_dimensions_than_are_known() -> None:
     space = Space([Float(0, 1)] * 21202)
 
     with pytest.raises(SettingsError, match=r"21201.*21202.*'random'"):
-        SobolSampler().start(space, 0)
+        SobolSampler().start(Problem(space))
 
 
 def test_each_half_of_a_range_gets_half_of_the_sobol_points() -> None:

@@ -35,7 +35,7 @@ from manyhands.events import (
     WorkerLost,
 )
 from manyhands.parameters import Choice, Float, Int
-from manyhands.ports import History, StudySpec
+from manyhands.ports import History, Outcome, Problem, StudySpec
 from manyhands.rules import NoProgress, Target
 from manyhands.samplers import RandomSampler
 from manyhands.search import Search, Settings
@@ -55,7 +55,7 @@ class Scripted:
         self.running: list[dict[int, Point]] = []
         self._n = n
 
-    def start(self, space: Space, seed: int) -> None:
+    def start(self, problem: Problem) -> None:
         pass
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
@@ -65,8 +65,8 @@ class Scripted:
         self.running.append(dict(running))
         return {"x": float(trial_id)}
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
-        self.observed.append((trial.id, loss))
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
+        self.observed.append((trial.id, None if outcome is None else outcome.loss))
 
 
 class StopsAbove:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from manyhands.errors import SettingsError
 from manyhands.parameters import Choice, Float, Normal, Parameter
+from manyhands.ports import Outcome, Problem
 from manyhands.samplers.finite import Untried
-from manyhands.space import Point, Space
+from manyhands.space import Point
 from manyhands.trial import Trial
 
 
@@ -29,20 +30,20 @@ class GridSampler:
                 raise SettingsError(f"GridSampler(n={n!r}): n must be a whole number from 1 on.")
         self._n = n
 
-    def start(self, space: Space, seed: int) -> None:
+    def start(self, problem: Problem) -> None:
         """Lay out the grid; see ``manyhands.ports.Sampler``."""
-        strangers = self._n.keys() - space.parameters.keys() if isinstance(self._n, Mapping) else set()
+        strangers = self._n.keys() - problem.space.parameters.keys() if isinstance(self._n, Mapping) else set()
         if strangers:
             raise SettingsError(
                 f"GridSampler(n=...) names {', '.join(map(repr, sorted(strangers)))}, which the space does not have. "
-                f"It has: {', '.join(space.parameters)}."
+                f"It has: {', '.join(problem.space.parameters)}."
             )
         self._values: dict[str, list[float]] = {}
-        for name, parameter in space.parameters.items():
+        for name, parameter in problem.space.parameters.items():
             if parameter.n_values is None:
                 self._values[name] = self._spread(name, parameter)
         steps: dict[str, Parameter] = {name: Choice(values) for name, values in self._values.items()}
-        self._grid = space.replacing(steps)
+        self._grid = problem.space.replacing(steps)
         self._untried = Untried(self._grid)
         self._next = 0
 
@@ -60,7 +61,7 @@ class GridSampler:
                 return {name: self._values[name][int(v)] if name in self._values else v for name, v in point.items()}
         return None
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         """Note that the combination was tried."""
         point = self._to_grid(trial.point)
         if point:

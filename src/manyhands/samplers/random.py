@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from manyhands.ports import Outcome, Problem
 from manyhands.samplers.sequence import SequenceSearch
-from manyhands.space import Point, Space
+from manyhands.space import Point
 from manyhands.trial import Trial
 
 _BLOCK = 256  # drawing many rows at once costs a hundredth of making a generator for each
@@ -19,15 +20,16 @@ class RandomSampler:
 
     learns = False
 
-    def start(self, space: Space, seed: int) -> None:
+    def start(self, problem: Problem) -> None:
         """Prepare for a search; see ``manyhands.ports.Sampler``."""
-        self._search = SequenceSearch(space, seed, _RandomRows(len(space.parameters), seed))
+        n_dimensions = len(problem.space.parameters)
+        self._search = SequenceSearch(problem.space, problem.seed, _RandomRows(n_dimensions, problem.seed))
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         """Return the ``trial_id``-th point of this seed's sequence."""
         return self._search.suggest(trial_id, running)
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         """Note that the configuration was tried."""
         self._search.observe(trial)
 

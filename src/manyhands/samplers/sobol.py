@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from manyhands.errors import SettingsError
+from manyhands.ports import Outcome, Problem
 from manyhands.samplers.sequence import SequenceSearch
-from manyhands.space import Point, Space
+from manyhands.space import Point
 from manyhands.trial import Trial
 
 _BLOCK = 256  # a power of two, as the sequence likes it
@@ -22,21 +23,21 @@ class SobolSampler:
 
     learns = False
 
-    def start(self, space: Space, seed: int) -> None:
+    def start(self, problem: Problem) -> None:
         """Prepare for a search; see ``manyhands.ports.Sampler``."""
-        n = len(space.parameters)
+        n = len(problem.space.parameters)
         if n > _MOST_DIMENSIONS:
             raise SettingsError(
                 f"A Sobol sequence has at most {_MOST_DIMENSIONS} dimensions, and this space has {n} parameters. "
                 f"Use sampler='random'."
             )
-        self._search = SequenceSearch(space, seed, _SobolRows(n, seed))
+        self._search = SequenceSearch(problem.space, problem.seed, _SobolRows(n, problem.seed))
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         """Return the ``trial_id``-th point of this seed's sequence."""
         return self._search.suggest(trial_id, running)
 
-    def observe(self, trial: Trial, loss: float | None) -> None:
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         """Note that the configuration was tried."""
         self._search.observe(trial)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from manyhands.parameters import Choice, Float, Int, Normal
-from manyhands.ports import Sampler
+from manyhands.ports import Outcome, Problem, Sampler
 from manyhands.space import Point, Space
 from manyhands.trial import Trial, TrialState
 
@@ -193,7 +193,7 @@ class SamplerContract:
             point = _present(sampler.suggest(trial_id, {}))
             _check(space, point)
             trial, _ = _outcome(space, trial_id, point)
-            sampler.observe(trial, 1.0)
+            sampler.observe(trial, Outcome((1.0,)))
 
     def test_only_losses_count_and_not_the_direction(self) -> None:
         """When maximising, a trial's value is the loss with the other sign; the sampler must look at the loss."""
@@ -210,7 +210,7 @@ class SamplerContract:
 
     def _started(self, space: Space, seed: int = _SEED) -> Sampler:
         sampler = self.make()
-        sampler.start(space, seed)
+        sampler.start(Problem(space, seed))
         return sampler
 
     def _search(self, space: Space, *, seed: int = _SEED, n: int | None = None) -> list[Point]:
@@ -253,8 +253,9 @@ def _check(space: Space, point: Mapping[str, float]) -> None:
 
 def _outcome(
     space: Space, trial_id: int, point: Point, *, failed: bool = False, maximize: bool = False
-) -> tuple[Trial, float | None]:
+) -> tuple[Trial, Outcome | None]:
     loss = None if failed else sum((u - 0.3) ** 2 for u in space.encode(point) if u == u)
     value = -loss if maximize and loss is not None else loss
     state = TrialState.FAILED if failed else TrialState.FINISHED
-    return Trial(trial_id, point, space.build(point), state=state, value=value, order=trial_id), loss
+    trial = Trial(trial_id, point, space.build(point), state=state, value=value, order=trial_id)
+    return trial, None if loss is None else Outcome((loss,))
