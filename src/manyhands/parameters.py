@@ -46,6 +46,12 @@ class _Steps:
         bottom, top = self._log_edges()
         return (math.log(self.low + i * self.step) - bottom) / (top - bottom)
 
+    def edge(self, i: int) -> float:
+        if not self.log:
+            return i / self.n
+        bottom, top = self._log_edges()
+        return 0.0 if i == 0 else (math.log(self.low + (i - 0.5) * self.step) - bottom) / (top - bottom)
+
     def _log_edges(self) -> tuple[float, float]:
         half = min(self.step, self.low) / 2  # the lowest edge must stay above zero
         return math.log(self.low - half), math.log(self.low + (self.n - 0.5) * self.step)
@@ -152,6 +158,10 @@ class Float:
             return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         return (value - self.low) / (self.high - self.low)
 
+    def edge(self, i: int) -> float:
+        """Where the bin of the ``i``-th value begins in [0, 1], and that of the one before it ends."""
+        return self._steps.edge(i)
+
     def nth(self, i: int) -> float:
         """The ``i``-th value of a stepped range."""
         # 0.1 + 2 * 0.1 is 0.30000000000000004; nobody who wrote step=0.1 wants to read that.
@@ -231,6 +241,10 @@ class Int:
     def encode(self, value: int) -> float:
         """The middle of the value's bin in [0, 1]."""
         return self._steps.centre(self.index(value))
+
+    def edge(self, i: int) -> float:
+        """Where the bin of the ``i``-th value begins in [0, 1], and that of the one before it ends."""
+        return self._steps.edge(i)
 
     def nth(self, i: int) -> int:
         """The ``i``-th value, counted from 0."""
@@ -391,6 +405,10 @@ class Choice:
         if self.weights is None:
             return (value + 0.5) / len(self.options)
         return (sum(self.weights[:value]) + self.weights[value] / 2) / sum(self.weights)
+
+    def edge(self, i: int) -> float:
+        """Where the share of the ``i``-th option begins in [0, 1], and that of the one before it ends."""
+        return i / len(self.options) if self.weights is None else sum(self.weights[:i]) / sum(self.weights)
 
     def nth(self, i: int) -> int:
         """The ``i``-th index, which is ``i``."""
