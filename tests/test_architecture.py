@@ -19,11 +19,13 @@ VALUES = BARE | {
     "trial",
     "events",
     "ports",
+    "objectives",
+    "incumbents",
     "splits",
     "clock",
     "checks",
 }
-PURE = {"samplers", "rules", "search", "work", "results"}
+PURE = {"samplers", "rules", "search", "timed", "transfer", "work", "results", "importance"}
 
 #: part -> the parts it may import, besides itself
 MAY_IMPORT = {
@@ -40,14 +42,19 @@ MAY_IMPORT = {
     "events": {"space", "trial"},
     "ports": {"space", "trial", "events", "job"},
     "splits": {"trial"},
+    "objectives": {"errors", "trial"},
+    "incumbents": {"objectives", "trial"},
     "clock": set(),
     "checks": {"errors"},
     # pure
     "work": {"trial"},
     "rules": {"errors", "trial"},
     "samplers": {"errors", "checks", "parameters", "space", "trial", "ports"},
-    "search": {"space", "trial", "events", "ports", "splits", "work"},
-    "results": {"space", "trial"},
+    "timed": {"space", "trial", "ports"},
+    "search": {"space", "trial", "events", "ports", "objectives", "incumbents", "splits", "timed", "transfer", "work"},
+    "transfer": {"errors", "labels", "objectives", "parameters", "space", "trial"},
+    "importance": {"errors", "objectives", "samplers", "space", "trial"},
+    "results": {"space", "trial", "objectives", "incumbents"},
     # protocol: what travels, and what runs beside the objective
     "wire": BARE | {"space", "trial", "events"},
     "worker": BARE | {"wire"},
@@ -58,7 +65,7 @@ MAY_IMPORT = {
     "eventlog": VALUES,
     "driver": VALUES | {"search"},
     # in people's hands
-    "study": VALUES | {"samplers", "search", "results", "worker"},
+    "study": VALUES | {"samplers", "search", "transfer", "results", "importance", "worker"},
     "api": VALUES | PURE | {"executors", "stores", "trackers", "eventlog", "driver", "study"},
     "testing": VALUES | PURE | {"driver", "stores", "executors", "worker"},
     # fronts: nothing imports them
@@ -76,6 +83,7 @@ ADAPTERS = {
     "pandas": {"study.py", "tables.py"},
     "pyarrow": {"tables.py"},
     "rich": {"trackers/live.py", "tables.py"},
+    "optuna": {"samplers/optuna.py", "samplers/optuna_scales.py"},
     "cloudpickle": {"wire/payload.py", "wire/culprit.py", "script.py"},
     "sqlite3": {"stores/connecting.py", "stores/sqlite.py", "stores/reading.py"},
 }

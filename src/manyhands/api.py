@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from copy import copy
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from manyhands.checks import check_direction, check_role, check_seconds, check_seed, check_whole
+from manyhands.checks import check_role, check_seconds, check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.driver import Driver
 from manyhands.errors import AllTrialsFailedError, ObjectiveError, SettingsError, StoreError
@@ -20,8 +21,10 @@ from manyhands.eventlog import EventLog
 from manyhands.executors.inline import Inline
 from manyhands.executors.processes import Processes
 from manyhands.job import Job
+from manyhands.objectives import Direction, check_one_objective, n_objectives, read_direction, read_metric
 from manyhands.ports import Archive, Executor, Sampler, Scheduler, StopRule, Store, StudySpec, Tracker
 from manyhands.results import commonest_failure
+from manyhands.rules import Target
 from manyhands.samplers import make_sampler, name_of_sampler
 from manyhands.samplers.grid import GridSampler
 from manyhands.search import Search, Settings
@@ -32,10 +35,11 @@ from manyhands.stores.reading import list_studies, load_history
 from manyhands.stores.sqlite import SqliteStore
 from manyhands.study import Study
 from manyhands.trackers.console import ConsoleTracker
+from manyhands.transfer import Former, carried_over
 from manyhands.trial import TrialState
 
 _DEFAULT_STORE = "manyhands.db"
-_TRACKER_HOOKS = ("started", "trial_started", "reported", "logged", "trial_ended", "tick", "ended")
+_TRACKER_HOOKS = ("started", "explained", "trial_started", "reported", "logged", "trial_ended", "tick", "ended")
 
 
 def tune(
@@ -44,8 +48,8 @@ def tune(
     *,
     max_trials: int | None = None,
     workers: int | None = None,
-    direction: str = "minimize",
-    metric: str | None = None,
+    direction: str | Sequence[str] = "minimize",
+    metric: str | Sequence[str] | None = None,
     sampler: str | Sampler = "auto",
     scheduler: Scheduler | None = None,
     executor: str | Executor = "processes",
@@ -60,6 +64,7 @@ def tune(
     name: str | None = None,
     resume: bool = True,
     start_with: Sequence[object] = (),
+    warm_start: Former | Sequence[Former] | None = None,
     trackers: Sequence[Tracker] = (),
     progress: bool = True,
     event_log: str | os.PathLike[str] | None = None,
@@ -68,21 +73,26 @@ def tune(
 
     Args:
         objective: ``objective(params)`` or ``objective(params, trial)``. It returns a number, or a dict with the number
-            under ``"value"`` (or ``"loss"``, or what ``metric`` says), perhaps its ``"variance"``, and other metrics.
-            What it raises is its trial's failure, and the search goes on.
+            under ``"value"`` (or ``"loss"``, or what ``metric`` says), perhaps its ``"variance"``, ``"constraints"``
+            (a list of numbers, each of which is kept if it is not above 0), and other metrics. With several objectives
+            it returns a list of numbers, or a dict with that list under ``"values"``, or one with the keys that
+            ``metric`` lists. What it raises is its trial's failure, and the search goes on.
         space: Any nesting of dicts, lists and tuples with parameters as leaves; the objective receives the same nesting
             with values in it.
         max_trials: End after so many trials, those of earlier runs of the same study included.
         workers: How many trials (or splits of them) run at a time; one for each core if not given.
-        direction: ``"minimize"`` or ``"maximize"``.
-        metric: The key of the objective's dict that is optimised.
+        direction: ``"minimize"`` or ``"maximize"``; for several objectives a list of these, one for each. A list of one
+            is the same as that one.
+        metric: The key of the objective's dict that is optimised; for several objectives a list of keys.
         sampler: What proposes trials: ``"auto"``, ``"random"``, ``"grid"``, ``"sobol"``, or a sampler object.
-        scheduler: What may stop poor trials early, by their reports. None lets all run to their end.
+        scheduler: What may stop poor trials early, by their reports. None lets all run to their end. Only for one
+            objective.
         executor: Where workers run: ``"processes"`` of this machine, ``"inline"`` in this very thread, or an executor
             object.
         seed: Same seed, same trials, when they run one after another. Not given: 0, or the stored study's own.
         timeout_s: End after so many seconds, whatever runs then being interrupted.
-        stop: Rules that may end the search early, such as ``mh.NoProgress(30)`` or ``mh.Target(0.01)``.
+        stop: Rules that may end the search early, such as ``mh.NoProgress(30)`` or, for one objective,
+            ``mh.Target(0.01)``.
         max_failures: End when so many trials have failed.
         max_attempts: How often a trial is started before it fails, if its workers die.
         trial_timeout_s: The longest that a trial (each split of one) may run, in seconds; it then fails.
@@ -95,12 +105,17 @@ def tune(
         resume: Whether it may; False refuses a name that has trials.
         start_with: Params to try first, complete or in part; what they leave open is drawn at random. Those that a
             resumed study has tried are not tried again.
+        warm_start: A former study of the same objective, or several, whose trials teach the sampler before it begins.
+            They count as none of this study's, neither in its number of trials nor for its best value. The spaces may
+            differ: see ``manyhands.transfer``. Not stored: who resumes the study gives it again, for it to go on as if
+            never interrupted.
         trackers: What else should hear of every trial.
         progress: Show how it goes: live on a terminal, as plain lines elsewhere.
         event_log: A file to record every event in, for ``manyhands.eventlog.read``.
 
     Returns:
-        The study. After Ctrl-C too: what was running is then marked as interrupted, and runs again next time.
+        The study, with its ``best_trial`` or, for several objectives, its ``pareto_front``. After Ctrl-C too: what was
+        running is then marked as interrupted, and runs again next time.
 
     Raises:
         SpaceError: The space, or one of ``start_with``, makes no sense.
@@ -126,14 +141,10 @@ def tune(
         max_trials=max_trials, max_failures=max_failures, max_attempts=max_attempts, splits=splits, workers=workers
     )
     check_seconds(timeout_s=timeout_s, trial_timeout_s=trial_timeout_s)
-    check_direction(direction)
+    goal = read_direction(direction)
+    keys = read_metric(metric, goal)
     check_seed(seed)
-    for rule in rules:
-        check_role("stop", rule, "observe")
-    for tracker in trackers:
-        check_role("tracker", tracker, *_TRACKER_HOOKS)
-    if scheduler is not None:
-        check_role("scheduler", scheduler, "judge", "observe")
+    _check_roles(rules, trackers, scheduler, goal)
     chosen_sampler = make_sampler(sampler)
     is_endless = planted.size is None and not isinstance(chosen_sampler, GridSampler)
     if max_trials is None and timeout_s is None and not rules and is_endless:
@@ -141,14 +152,15 @@ def tune(
     takes_trial = _takes_trial(objective)
     _check_splits(splits, takes_trial, scheduler)
     start_points = [planted.find(params) for params in start_with]
+    lessons = carried_over(warm_start, planted, goal)
     chosen_executor = _make_executor(executor, workers)
     chosen_store, name = _make_store(store, name, objective)
     clock = SystemClock()
     spec = StudySpec(
         name=name,
         space=planted.spec(),
-        direction=direction,
-        metric=metric,
+        direction=goal,
+        metric=keys,
         n_splits=splits,
         seed=-1 if seed is None else seed,
         sampler=name_of_sampler(chosen_sampler),
@@ -158,7 +170,7 @@ def tune(
         stack.callback(chosen_store.close)
         history = chosen_store.open(spec, resume=resume)
         settings = Settings(
-            direction=direction,
+            direction=goal,
             seed=history.spec.seed,
             max_trials=max_trials,
             n_splits=splits,
@@ -168,7 +180,16 @@ def tune(
             trial_timeout_s=trial_timeout_s,
             ahead=not isinstance(chosen_executor, Inline),  # there is no way to it that would be worth hiding
         )
-        search = Search(planted, chosen_sampler, settings, scheduler=scheduler, rules=rules, start_with=start_points)
+        search = Search(
+            planted,
+            chosen_sampler,
+            settings,
+            scheduler=scheduler,
+            rules=rules,
+            start_with=start_points,
+            lessons=lessons,
+            timer=time.perf_counter,
+        )
         search.restore(history, chosen_store.reports() if scheduler is not None else ())
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
         console = [ConsoleTracker(planted, shows_output=not isinstance(chosen_executor, Inline))] if progress else []
@@ -178,11 +199,12 @@ def tune(
             objective,
             planted.template,
             takes_trial=takes_trial,
-            metric=metric,
+            metric=keys,
+            n_objectives=n_objectives(goal),
             checkpoints=_checkpoint_folder(chosen_store, history.spec, stack),
         )
         driver.run(job)
-        study = Study._around(search, name, metric, _archive(chosen_store, name))
+        study = Study._around(search, name, keys, _archive(chosen_store, name))
     _raise_if_useless(search, study)
     return study
 
@@ -292,6 +314,20 @@ def _takes_trial(objective: Callable[..., Any]) -> bool:
 
 
 # -- checks ------------------------------------------------------------------------------------------------------
+
+
+def _check_roles(
+    rules: Sequence[StopRule], trackers: Sequence[Tracker], scheduler: Scheduler | None, goal: Direction
+) -> None:
+    for rule in rules:
+        check_role("stop", rule, "observe")
+        if isinstance(rule, Target):
+            check_one_objective(goal, "mh.Target")
+    for tracker in trackers:
+        check_role("tracker", tracker, *_TRACKER_HOOKS)
+    if scheduler is not None:
+        check_role("scheduler", scheduler, "judge", "observe")
+        check_one_objective(goal, "A scheduler")
 
 
 def _check_splits(splits: int | None, takes_trial: bool, scheduler: Scheduler | None) -> None:

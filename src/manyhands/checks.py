@@ -37,16 +37,6 @@ def check_seed(seed: object) -> None:
         raise SettingsError(f"seed={seed!r} must be a whole number from 0 on.")
 
 
-def check_direction(direction: object) -> None:
-    """Refuse what is no direction.
-
-    Raises:
-        SettingsError: As said.
-    """
-    if direction not in ("minimize", "maximize"):
-        raise SettingsError(f"direction={direction!r} must be 'minimize' or 'maximize'.")
-
-
 def check_role(what: str, part: object, *needed: str) -> None:
     """Refuse a part that cannot play its role; see ``manyhands.ports`` for the roles.
 

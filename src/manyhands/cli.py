@@ -130,15 +130,24 @@ def export(name: str, form: str | None, output: Path | None, store: str) -> None
 @click.option("--max-trials", type=int, help="End after so many trials, earlier runs included.")
 @click.option("--workers", type=int, help="How many trials run at a time; one for each core if not given.")
 @click.option("--sampler", default="auto", show_default=True, help="What proposes trials.")
-@click.option("--direction", type=click.Choice(["minimize", "maximize"]), default="minimize", show_default=True)
+@click.option(
+    "--direction",
+    type=click.Choice(["minimize", "maximize"]),
+    multiple=True,
+    default=["minimize"],
+    show_default=True,
+    help="What is better; given once for each of several objectives.",
+)
 @click.option("--seed", type=int, help="Same seed, same trials.")
 @click.option("--timeout", "timeout_s", type=float, help="End after so many seconds.")
 @click.option("--trial-timeout", "trial_timeout_s", type=float, help="Fail trials that take more seconds.")
-@click.option("--metric", help="The key of the objective's dict that is optimised.")
+@click.option(
+    "--metric", multiple=True, help="The key of the objective's dict that is optimised; once for each objective."
+)
 @click.option("--splits", type=int, help="How many splits, such as folds, a trial has.")
 @click.option("--name", help="The study's name; the objective's if not given. Run it again and it goes on.")
 @_store_option()
-def run(target: str, space_name: str, name: str | None, **settings: Any) -> None:
+def run(target: str, space_name: str, name: str | None, metric: tuple[str, ...], **settings: Any) -> None:
     """Search for the params that make an objective best.
 
     The objective and its space are taken from a script (train.py:objective) or a module (package.train:objective).
@@ -151,7 +160,7 @@ def run(target: str, space_name: str, name: str | None, **settings: Any) -> None
         raise click.UsageError(f"{target!r} should be SCRIPT.py:OBJECTIVE or package.module:OBJECTIVE.")
     module = load_script(Path(where)) if where.endswith(".py") else load_module(where)
     objective, space = take(module, objective_name, where), take(module, space_name, where)
-    study = tune(objective, space, name=name or objective_name, **settings)
+    study = tune(objective, space, name=name or objective_name, metric=metric or None, **settings)
     click.echo(study.summary())
     if study.was_interrupted:
         sys.exit(_INTERRUPTED)

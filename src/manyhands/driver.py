@@ -72,6 +72,7 @@ class Driver:
         self._reports: list[SaveReports] = []  # wait for the next transaction
         self._logs: list[tuple[Part, str]] = []  # the same
         self._waiting_since: float | None = None
+        self._explanation = ""
         self._ended = False
         self._interrupted = False
         self._ticked_at = 0.0
@@ -91,6 +92,7 @@ class Driver:
             self._search.trials,
             self._search.settings.max_trials,
         )
+        self._explain()
         reason = "it was cut off"
         try:
             with _CtrlC(self._on_ctrl_c):
@@ -106,6 +108,7 @@ class Driver:
         finally:
             self._executor.close()
             self._save_what_is_left()
+            self._explain()
             self._each_tracker("ended", reason)
         self._store.end(reason)
 
@@ -196,7 +199,15 @@ class Driver:
         if now - self._ticked_at >= _PATIENCE_S:
             self._ticked_at = now
             self._store.beat()
+            self._explain()
             self._each_tracker("tick", now)
+
+    def _explain(self) -> None:
+        """Pass on what the sampler says of itself, if that is new."""
+        text = self._search.explanation if self._trackers else ""
+        if text and text != self._explanation:
+            self._explanation = text
+            self._each_tracker("explained", text)
 
     def _look_at_deadline(self) -> None:
         deadline = self._search.next_deadline()

@@ -62,7 +62,7 @@ class TrialStopped(BaseException):
 
 
 class NoResultError(ManyhandsError, ValueError):
-    """A best trial was asked of a study that has no finished trial yet."""
+    """A best trial was asked of a study that has none: no feasible one is finished, or there are several objectives."""
 
 
 class SearchEndedError(ManyhandsError):

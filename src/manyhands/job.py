@@ -15,7 +15,9 @@ class Job:
         objective: The user's function.
         template: The shape of its params; see ``manyhands.template``.
         takes_trial: Whether the objective wants the trial as its second argument.
-        metric: The key of an objective's dict that is optimised; None for ``"value"`` or ``"loss"``.
+        metric: The key of an objective's dict that is optimised; None for ``"value"`` or ``"loss"``. With several
+            objectives one key each, or None for ``"values"``.
+        n_objectives: How many values the objective returns.
         checkpoints: The folder below which trials keep their checkpoints.
     """
 
@@ -25,11 +27,13 @@ class Job:
         template: object,
         *,
         takes_trial: bool = False,
-        metric: str | None = None,
+        metric: str | tuple[str, ...] | None = None,
+        n_objectives: int = 1,
         checkpoints: str = "",
     ):
         self.objective = objective
         self.template = template
         self.takes_trial = takes_trial
         self.metric = metric
+        self.n_objectives = n_objectives
         self.checkpoints = checkpoints

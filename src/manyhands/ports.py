@@ -62,6 +62,10 @@ class Sampler(Protocol):
     through ``observe``, in the order in which they were known; a resumed study replays them, so a sampler whose
     randomness depends on nothing but the seed and ``trial_id`` goes on as if never interrupted.
 
+    A sampler may also have a method ``explain() -> str``: in one line, what it does and why, as things stand. It is
+    asked now and then, and what it says is shown on the console (at the start, and whenever it changes) and in the
+    study's summary. So it should be cheap, and change only if there is something new to say.
+
     Attributes:
         learns: Whether outcomes change what is suggested. If not, trials may be proposed long before they start.
     """
@@ -92,12 +96,13 @@ class Sampler(Protocol):
 
         Args:
             trial: The trial as it ended.
-            outcome: What to make small; None if the trial failed.
+            outcome: What to make small; None if the trial failed, or was stopped before it had a value. What a trial
+                that was stopped would have made of its constraints is not known.
         """
 
 
 class Scheduler(Protocol):
-    """Judges the reports of running trials against all others."""
+    """Judges the reports of running trials against all others; for studies of one objective."""
 
     def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
         """Return why the trial should stop, in words, or None if it should go on."""
@@ -109,13 +114,14 @@ class Scheduler(Protocol):
 class StopRule(Protocol):
     """Ends a search early."""
 
-    def observe(self, trial: Trial, is_best: bool, direction: str) -> str | None:
+    def observe(self, trial: Trial, is_best: bool, direction: str | tuple[str, ...]) -> str | None:
         """Learn of an outcome, and return why the search should end, or None.
 
         Args:
             trial: The trial as it ended.
-            is_best: Whether it is better than every trial before it.
-            direction: ``"minimize"`` or ``"maximize"``.
+            is_best: Whether it is feasible, and better than every feasible trial before it. With several objectives:
+                whether it brought new values to the Pareto front.
+            direction: ``"minimize"`` or ``"maximize"``; several objectives have one each.
         """
 
 
@@ -171,8 +177,8 @@ class StudySpec(Struct, frozen=True):
     Attributes:
         name: The study's name in its store.
         space: ``Space.spec()``.
-        direction: ``"minimize"`` or ``"maximize"``.
-        metric: The key of the objective's dict that is optimised.
+        direction: ``"minimize"`` or ``"maximize"``; several objectives have one each.
+        metric: The key of the objective's dict that is optimised; several objectives have one each.
         n_splits: How many splits a trial has; None if trials come in one piece.
         seed: Of the sampler; -1 leaves it to the store, which has the stored one or 0.
         sampler: Its name; may change from run to run.
@@ -181,8 +187,8 @@ class StudySpec(Struct, frozen=True):
 
     name: str
     space: Any
-    direction: str = "minimize"
-    metric: str | None = None
+    direction: str | tuple[str, ...] = "minimize"
+    metric: str | tuple[str, ...] | None = None
     n_splits: int | None = None
     seed: int = 0
     sampler: str = ""
@@ -268,6 +274,9 @@ class Tracker:
 
     def started(self, spec: StudySpec, n_workers: int, trials: Mapping[int, Trial], max_trials: int | None) -> None:
         """The search begins, with the trials of earlier runs."""
+
+    def explained(self, text: str) -> None:
+        """The sampler says what it does and why; told at the start, and again when it says something else."""
 
     def trial_started(self, trial: Trial) -> None:
         """A trial was given to a worker."""

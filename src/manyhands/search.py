@@ -17,7 +17,7 @@ Same settings and same events give the same commands, so a recorded run can be r
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -49,9 +49,13 @@ from manyhands.events import (
     WorkerJoined,
     WorkerLost,
 )
+from manyhands.incumbents import Incumbents
+from manyhands.objectives import Direction, losses_of, misfit, n_objectives, values_of
 from manyhands.ports import History, Outcome, Problem, Sampler, Scheduler, StopRule
 from manyhands.space import Point, Space
-from manyhands.splits import combine
+from manyhands.splits import SplitValues, combine
+from manyhands.timed import TimedSampler
+from manyhands.transfer import Lessons
 from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
 from manyhands.work import WorkQueue
 
@@ -63,10 +67,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What is fixed for one run of a search; see ``manyhands.tune`` for most of them.
 
     Attributes:
+        direction: One word; with several objectives one for each.
         ahead: Whether workers may be given trials that they cannot start yet.
     """
 
-    direction: str = "minimize"
+    direction: Direction = "minimize"
     seed: int = 0
     max_trials: int | None = None
     n_splits: int | None = None
@@ -84,13 +89,16 @@ class Search:
         space: What is searched.
         sampler: Proposes trials; is started here.
         settings: What is fixed.
-        scheduler: Judges reports; None lets every trial run to its end.
+        scheduler: Judges reports; None lets every trial run to its end. Only for one objective.
         rules: What may end the search early.
         start_with: Points to try first; what they leave open is drawn at random.
+        lessons: Trials of former studies, which the sampler is told of first. They count as none of this search's.
+        timer: Tells how long the sampler thinks. No decision depends on it; without one no time is counted.
 
     Attributes:
         trials: All trials by id, the running ones included.
-        best: The finished trial with the best value so far, among those whose outcome is known.
+        incumbents: The best of the trials whose outcome is known.
+        lessons: As given.
         end_reason: Why the search is over, or None.
         was_interrupted: Whether somebody asked for the end.
         fatal: The failure that shows the objective cannot work at all, or None.
@@ -106,19 +114,24 @@ class Search:
         scheduler: Scheduler | None = None,
         rules: Sequence[StopRule] = (),
         start_with: Sequence[Point] = (),
+        lessons: Lessons = Lessons(),  # noqa: B008 - it is frozen
+        timer: Callable[[], float] = lambda: 0.0,
     ):
         self.space = space
         self.settings = settings
+        self.lessons = lessons
         self.trials: dict[int, Trial] = {}
-        self.best: Trial | None = None
+        self.incumbents = Incumbents(settings.direction)
         self.end_reason: str | None = None
         self.was_interrupted = False
         self.fatal: Failure | None = None
         self.error: Exception | None = None
-        self._sampler = sampler
+        self._sampler = TimedSampler(sampler, timer)
         self._scheduler = scheduler
         self._rules = rules
         self._start_with = deque(start_with)
+        self._n_objectives = n_objectives(settings.direction)
+        self._n_constraints: int | None = None  # of every trial, once one has told
         self._n_parts = settings.n_splits or 1
         self._work = WorkQueue(settings.trial_timeout_s, ahead=self._may_work_ahead())
         self._pending: dict[int, Point] = {}  # trials without an outcome, the prepared ones included
@@ -129,11 +142,14 @@ class Search:
         self._next_id = 0
         self._n_ended = 0
         self._n_failed = 0
-        self._best_loss = math.inf
         self._is_dry = False  # the sampler has nothing more to suggest, as things stand
         self._ends_at: float | None = None
+        self._began_at: float | None = None
+        self._last_at = 0.0
         self._rule_reasons: list[str] = []  # why the search should end, as its rules see it
-        sampler.start(Problem(space, settings.seed, max_trials=settings.max_trials))
+        self._sampler.start(Problem(space, settings.seed, self._n_objectives, settings.max_trials))
+        for trial in lessons.trials:
+            self._teach(trial)
 
     # -- what can be asked of it -------------------------------------------------------------------------------
 
@@ -141,6 +157,26 @@ class Search:
     def running(self) -> Mapping[int, Point]:
         """The points of trials that have no outcome yet."""
         return MappingProxyType(self._pending)
+
+    @property
+    def best(self) -> Trial | None:
+        """The feasible finished trial with the best value so far; None if there are several objectives."""
+        return self.incumbents.best
+
+    @property
+    def explanation(self) -> str:
+        """What the sampler does and why, in its own words; empty if it has none."""
+        return self._sampler.explanation
+
+    @property
+    def sampler_seconds(self) -> float:
+        """How long the sampler has been thinking since the search was made or restored."""
+        return self._sampler.seconds
+
+    @property
+    def seconds(self) -> float:
+        """From the first event to the last, pauses included."""
+        return 0.0 if self._began_at is None else self._last_at - self._began_at
 
     @property
     def n_ended(self) -> int:
@@ -177,6 +213,8 @@ class Search:
         self._recall_reports(reports, math.inf)
         for (trial_id, split), result in history.splits.items():
             self._splits.setdefault(trial_id, {})[split] = result
+            self._n_constraints = len(result.constraints)
+        self._sampler.seconds = 0.0
         for trial in [t for t in self.trials.values() if not t.state.is_end]:
             done = self._splits.get(trial.id, {})
             self._pending[trial.id] = trial.point
@@ -191,6 +229,9 @@ class Search:
         if not isinstance(event, SearchEvent):
             raise TypeError(f"A search cannot handle {event!r}.")
         out: list[AnyCommand] = []
+        self._last_at = event.at
+        if self._began_at is None:
+            self._began_at = event.at
         if self._ends_at is None and self.settings.timeout_s is not None:
             self._ends_at = event.at + self.settings.timeout_s
         try:
@@ -243,6 +284,12 @@ class Search:
         worker = self._release(part, event.at, event.seconds)
         if worker is None:
             return
+        why_not = misfit(result, self._n_objectives, self._n_constraints)
+        if why_not:
+            self._fail(part.trial_id, Failure(why_not), event.at, out, worker, event.seconds)
+            return
+        self._n_constraints = len(result.constraints)
+        split_values: SplitValues = ()
         if self.settings.n_splits is not None:
             done = self._splits.setdefault(part.trial_id, {})
             done[part.split] = result
@@ -250,8 +297,6 @@ class Search:
                 out.append(SaveSplit(part.trial_id, part.split, result))
                 return
             result, split_values = combine([done[split] for split in sorted(done)])
-        else:
-            split_values = ()
         self._conclude(
             part.trial_id,
             event.at,
@@ -260,6 +305,8 @@ class Search:
             value=result.value,
             variance=result.variance,
             metrics=result.metrics,
+            values=result.values,
+            constraints=result.constraints,
             split_values=split_values,
             reason="",  # it may have come to its end before it heard that it should stop
             worker=worker,
@@ -270,7 +317,7 @@ class Search:
         worker = self._release(event.part, event.at, event.seconds)
         if worker is None:
             return
-        if event.failure.fatal and self.best is None:
+        if event.failure.fatal and not self.incumbents.n_finished:
             self.fatal = event.failure
             self._end(event.failure.reason, event.at, out)
             return
@@ -290,14 +337,14 @@ class Search:
             return
         out.append(SaveReports(part, event.reports))
         values = [report.value for report in event.reports if report.value is not None]
-        if values:
+        if values and self._n_objectives == 1:
             trial = self.trials[trial.id] = replace(trial, value=values[-1])
         if self._scheduler is None or trial.reason:
             return
         for report in event.reports:
             if report.value is None:
                 continue
-            reason = self._scheduler.judge(trial.id, report, self._loss(report.value))
+            reason = self._scheduler.judge(trial.id, report, *self._losses((report.value,)))
             if reason is not None:
                 self.trials[trial.id] = replace(trial, reason=reason)
                 out.append(StopPart(worker, part, reason))
@@ -466,19 +513,18 @@ class Search:
         while self._scheduler is not None and reports and reports[0][1].at <= until:
             part, report = reports.popleft()
             if report.value is not None:
-                self._scheduler.judge(part.trial_id, report, self._loss(report.value))
+                self._scheduler.judge(part.trial_id, report, *self._losses((report.value,)))
 
     def _learn(self, trial: Trial) -> None:
         """The outcome is on disk: tell everybody."""
         self._n_ended += 1
         self._is_dry = False
-        loss = None if trial.value is None else self._loss(trial.value)
-        self._sampler.observe(trial, None if loss is None else Outcome((loss,), variance=trial.variance))
+        losses = self._teach(trial)
+        if trial.state is TrialState.FINISHED:
+            self._n_constraints = len(trial.constraints)
         if self._scheduler is not None:
-            self._scheduler.observe(trial, loss)
-        is_best = trial.state is TrialState.FINISHED and loss is not None and loss < self._best_loss
-        if is_best and loss is not None:
-            self.best, self._best_loss = trial, loss
+            self._scheduler.observe(trial, losses[0] if losses else None)
+        is_best = self.incumbents.add(trial)
         self._n_failed += trial.state is TrialState.FAILED
         for rule in self._rules:
             reason = rule.observe(trial, is_best, self.settings.direction)
@@ -487,8 +533,14 @@ class Search:
         if self.settings.max_failures is not None and self._n_failed >= self.settings.max_failures:
             self._rule_reasons.append(f"{self._n_failed} trials failed, and max_failures={self.settings.max_failures}")
 
-    def _loss(self, value: float) -> float:
-        return value if self.settings.direction == "minimize" else -value
+    def _teach(self, trial: Trial) -> tuple[float, ...]:
+        """Tell the sampler of an outcome, and return its losses."""
+        losses = self._losses(values_of(trial))
+        self._sampler.observe(trial, Outcome(losses, trial.constraints, trial.variance) if losses else None)
+        return losses
+
+    def _losses(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        return losses_of(values, self.settings.direction) if values else ()
 
     # -- the end -----------------------------------------------------------------------------------------------
 

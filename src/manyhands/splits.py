@@ -6,22 +6,42 @@ from typing import Any
 
 from manyhands.trial import Result
 
+#: The value of each split; with several objectives the values of each.
+SplitValues = tuple[float | tuple[float, ...], ...]
 
-def combine(results: Sequence[Result]) -> tuple[Result, tuple[float, ...]]:
-    """Return one result for all splits, and the value of each.
 
-    The value is the mean; the variance is the Bessel-corrected variance between the splits, or None for a single one.
-    A metric that is a number in every split becomes its mean, any other the list of what the splits returned.
+def combine(results: Sequence[Result]) -> tuple[Result, SplitValues]:
+    """Return one result for all splits, and the value, or values, of each.
+
+    Values and constraints are means; the variance is the Bessel-corrected variance of the value (the first, if there
+    are several) between the splits, or None for a single one. A metric that is a number in every split becomes its
+    mean, any other the list of what the splits returned.
+
+    Args:
+        results: With as many values and as many constraints each.
 
     Example:
-        >>> combine([Result(1.0), Result(3.0)])
-        (Result(value=2.0, variance=2.0, metrics={}), (1.0, 3.0))
+        >>> result, values = combine([Result(1.0), Result(3.0)])
+        >>> result.value, result.variance, values
+        (2.0, 2.0, (1.0, 3.0))
     """
-    values = tuple(result.value for result in results)
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1) if len(values) > 1 else None
+    firsts = [result.values[0] if result.value is None else result.value for result in results]
+    mean = _mean(firsts)
+    variance = math.fsum((v - mean) ** 2 for v in firsts) / (len(firsts) - 1) if len(firsts) > 1 else None
     metrics = {key: _combine_metric([r.metrics[key] for r in results]) for key in _common_keys(results)}
-    return Result(mean, variance, metrics), values
+    constraints = _means([result.constraints for result in results])
+    if results[0].value is not None:
+        return Result(mean, variance, metrics, (), constraints), tuple(firsts)
+    several = [result.values for result in results]
+    return Result(None, variance, metrics, _means(several), constraints), tuple(several)
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return math.fsum(numbers) / len(numbers)
+
+
+def _means(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(map(_mean, zip(*rows, strict=True)))
 
 
 def _common_keys(results: Sequence[Result]) -> list[str]:
@@ -30,5 +50,5 @@ def _common_keys(results: Sequence[Result]) -> list[str]:
 
 def _combine_metric(values: list[Any]) -> Any:
     if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        return math.fsum(values) / len(values)
+        return _mean(values)
     return values

@@ -1,21 +1,33 @@
 """A study, as people hold it in their hands: what came out, and trials by ask-and-tell."""
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from threading import RLock
 from typing import Any
 
 from msgspec.structs import replace
 
 from manyhands import results
-from manyhands.checks import check_direction, check_role, check_seed, check_whole
+from manyhands.checks import check_role, check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.errors import ManyhandsError, NoResultError, SearchEndedError, SettingsError
 from manyhands.events import AnyCommand, AnyEvent, Asked, PartFailed, PartFinished, Reported, Saved, SaveTrial
-from manyhands.ports import Archive, History, Sampler, Scheduler
+from manyhands.importance import importance
+from manyhands.objectives import (
+    Direction,
+    Metric,
+    check_one_objective,
+    n_objectives,
+    read_direction,
+    read_metric,
+    value_names,
+)
+from manyhands.ports import Archive, History, Outcome, Problem, Sampler, Scheduler
 from manyhands.samplers import make_sampler
 from manyhands.search import Search, Settings
-from manyhands.space import Space
+from manyhands.space import Point, Space
+from manyhands.transfer import Former, carried_over
 from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
 from manyhands.worker.result import Unclear, number, read_result
 
@@ -29,12 +41,15 @@ class Study:
     Args:
         space: Any nesting of dicts, lists and tuples with parameters as leaves.
         sampler: Its name, or a sampler of your own.
-        direction: ``"minimize"`` or ``"maximize"``.
+        direction: ``"minimize"`` or ``"maximize"``; for several objectives a list of these.
         seed: Same seed, same trials, as long as they are asked and told in the same order.
-        metric: The key under which a dict that is told holds its value; ``"value"`` or ``"loss"`` if not given.
-        scheduler: Judges what is reported.
+        metric: The key under which a dict that is told holds its value; ``"value"`` or ``"loss"`` if not given. For
+            several objectives a list of keys, one for each; ``"values"`` if not given.
+        scheduler: Judges what is reported; only for one objective.
         max_trials: ``ask`` raises ``SearchEndedError`` after so many.
         start_with: Params to try first; what they leave open is drawn at random.
+        warm_start: A former study of the same objective, or several, whose trials teach the sampler before it begins.
+            They count as none of this study's. The spaces may differ; see ``manyhands.transfer``.
         name: What to call it.
 
     Raises:
@@ -56,31 +71,36 @@ class Study:
         space: object,
         *,
         sampler: str | Sampler = "auto",
-        direction: str = "minimize",
+        direction: str | Sequence[str] = "minimize",
         seed: int = 0,
-        metric: str | None = None,
+        metric: str | Sequence[str] | None = None,
         scheduler: Scheduler | None = None,
         max_trials: int | None = None,
         start_with: Sequence[object] = (),
+        warm_start: Former | Sequence[Former] | None = None,
         name: str = "study",
     ):
-        check_direction(direction)
+        goal = read_direction(direction)
+        keys = read_metric(metric, goal)
         check_seed(seed)
         check_whole(max_trials=max_trials)
         if scheduler is not None:
             check_role("scheduler", scheduler, "judge", "observe")
+            check_one_objective(goal, "A scheduler")
         planted = space if isinstance(space, Space) else Space(space)
         search = Search(
             planted,
             make_sampler(sampler),
-            Settings(direction=direction, seed=seed, max_trials=max_trials),
+            Settings(direction=goal, seed=seed, max_trials=max_trials),
             scheduler=scheduler,
             start_with=[planted.find(params) for params in start_with],
+            lessons=carried_over(warm_start, planted, goal),
+            timer=time.perf_counter,
         )
-        self._hold(search, name, metric)
+        self._hold(search, name, keys)
 
     @classmethod
-    def _around(cls, search: Search, name: str, metric: str | None, archive: Archive | None = None) -> "Study":
+    def _around(cls, search: Search, name: str, metric: Metric, archive: Archive | None = None) -> "Study":
         """The study of a search that somebody else drives, or drove."""
         study = cls.__new__(cls)
         study._hold(search, name, metric, archive)
@@ -91,14 +111,14 @@ class Study:
         """A stored study, to look at."""
         spec = history.spec
         settings = Settings(direction=spec.direction, seed=spec.seed, max_trials=0)
-        search = Search(space, make_sampler("random"), settings)
+        search = Search(space, _NoSampler(), settings)
         search.restore(history)
         for trial in history.trials:  # restoring made ready to run what had not ended; here it stays as it is stored
             search.trials[trial.id] = replace(trial, params=space.build(trial.point))
         search.end_reason = history.end_reason or None
         return cls._around(search, spec.name, spec.metric, archive)
 
-    def _hold(self, search: Search, name: str, metric: str | None, archive: Archive | None = None) -> None:
+    def _hold(self, search: Search, name: str, metric: Metric, archive: Archive | None = None) -> None:
         self._search = search
         self._metric = metric
         self._archive = archive
@@ -114,8 +134,8 @@ class Study:
         return self._search.space
 
     @property
-    def direction(self) -> str:
-        """``"minimize"`` or ``"maximize"``."""
+    def direction(self) -> Direction:
+        """``"minimize"`` or ``"maximize"``; with several objectives a tuple of these."""
         return self._search.settings.direction
 
     @property
@@ -125,23 +145,46 @@ class Study:
 
     @property
     def best_trial(self) -> Trial:
-        """The finished trial with the best value.
+        """The feasible finished trial with the best value.
 
         Raises:
-            NoResultError: No trial has finished yet.
+            NoResultError: No trial has finished yet, or none that keeps every constraint; or there are several
+                objectives, for which see ``pareto_front``.
         """
-        if self._search.best is None:
+        if self._search.best is not None:
+            return self._search.best
+        n = n_objectives(self.direction)
+        if n > 1:
+            raise NoResultError(
+                f"The study {self.name!r} has {n} objectives, so there is no single best trial. "
+                f"See study.pareto_front for the trials that no other one beats."
+            )
+        found = self._search.incumbents
+        if found.closest is None:
             raise NoResultError(f"The study {self.name!r} has no finished trial yet, so there is no best one.")
-        return self._search.best
+        raise NoResultError(
+            f"The study {self.name!r} has no feasible trial yet, so there is no best one: "
+            f"{results.infeasibility(found)}."
+        )
+
+    @property
+    def pareto_front(self) -> list[Trial]:
+        """The feasible finished trials that no other one dominates, the best by the first objective first.
+
+        A trial dominates another if it is nowhere worse and somewhere better. Trials with the same values are all in
+        it. With one objective these are the trials with the best value.
+        """
+        with self._lock:
+            return self._search.incumbents.front
 
     @property
     def best_params(self) -> Any:
-        """What the objective received in the best trial."""
+        """What the objective received in the best trial; see ``best_trial``."""
         return self.best_trial.params
 
     @property
     def best_value(self) -> float:
-        """The value of the best trial."""
+        """The value of the best trial; see there."""
         value = self.best_trial.value
         assert value is not None  # noqa: S101 - finished trials have one
         return value
@@ -167,8 +210,12 @@ class Study:
         return self._archive.reports_of(trial_id) if self._archive is not None else []
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One flat dict a trial: params as ``params.NAME``, metrics as ``metrics.NAME``, inactive ones absent."""
-        return results.rows(self.trials, self.space)
+        """One flat dict a trial: params as ``params.NAME``, metrics as ``metrics.NAME``, inactive ones absent.
+
+        With several objectives the values are ``value.0`` and so on, or ``value.KEY`` if ``metric`` names keys. With
+        constraints there are ``constraints.0`` and so on, and ``feasible``.
+        """
+        return results.rows(self.trials, self.space, value_names(self.direction, self._metric))
 
     def to_frame(self) -> Any:
         """The trials as a ``pandas.DataFrame``, one row each; see ``to_dicts``.
@@ -185,13 +232,49 @@ class Study:
             ) from error
         return pd.DataFrame(self.to_dicts())
 
+    def importance(self, *, objective: int = 0, top: float = 1.0) -> dict[str, float]:
+        """Which parameters mattered: the share that each has in the variance of the value over the space.
+
+        What several parameters do together is divided among them; see ``manyhands.importance`` for how it is found out.
+
+        Args:
+            objective: Which of several objectives, counted from 0.
+            top: Ask only of the best trials, such as 0.2 for the best fifth: what made a trial one of them, and what
+                the differences among them come from.
+
+        Returns:
+            Flat name to share; the largest first. They add up to 1.
+
+        Raises:
+            SettingsError: ``top`` is no share, or there is no such objective.
+            NoResultError: Too few trials have finished, or their values are all the same.
+        """
+        return importance(self.trials, self.space, self.direction, objective=objective, top=top)
+
     def summary(self) -> str:
-        """The study in a few lines: how many trials, the best one and its params, failures, and why it ended."""
-        return results.summary(self.name, self.trials, self._search.best, self.space, self.direction, self.end_reason)
+        """The study in a few lines: how many trials, the best one and its params, failures, and why it ended.
+
+        With several objectives it shows the Pareto front instead of the best trial.
+        """
+        search = self._search
+        taught = [f"The sampler began with {search.lessons}."] if search.lessons.n_ended else []
+        return results.summary(
+            self.name,
+            self.trials,
+            search.incumbents,
+            self.space,
+            self.end_reason,
+            metric=self._metric,
+            sampler=taught + results.sampler_lines(search.explanation, search.sampler_seconds, search.seconds),
+        )
 
     def __repr__(self) -> str:
-        best = "none" if self._search.best is None else f"{self._search.best.value:.6g}"
-        return f"<Study {self.name!r}: {len(self._search.trials)} trials, best value {best}>"
+        found = self._search.incumbents
+        n_trials = len(self._search.trials)
+        if n_objectives(self.direction) > 1:
+            return f"<Study {self.name!r}: {n_trials} trials, {found.n_front} on the Pareto front>"
+        best = "none" if found.best is None else f"{found.best.value:.6g}"
+        return f"<Study {self.name!r}: {n_trials} trials, best value {best}>"
 
     # -- ask and tell ------------------------------------------------------------------------------------------
 
@@ -213,7 +296,8 @@ class Study:
 
         Args:
             trial: What ``ask`` returned, or its number.
-            value: A number, or a dict as an objective may return it. Not finite, or no number: the trial has failed.
+            value: A number (with several objectives a list of them), or a dict as an objective may return it. Not
+                finite, or no number: the trial has failed.
             failed: Why it has no value. Give this or ``value``.
 
         Raises:
@@ -232,12 +316,12 @@ class Study:
                 raise SettingsError(f"tell({trial.id}) was given both a value and failed=; give one of them.")
             return PartFailed(part=part, failure=Failure(failed), at=at)
         try:
-            value, variance, metrics = read_result(value, self._metric)
+            fields = read_result(value, self._metric, n_objectives(self.direction))
         except Unclear as unclear:
             if unclear.fatal:
                 raise SettingsError(unclear.reason.replace("the objective returned", "tell was given")) from None
             return PartFailed(part=part, failure=Failure(unclear.reason), at=at)
-        return PartFinished(part=part, result=Result(value, variance, metrics), at=at)
+        return PartFinished(part=part, result=Result(*fields), at=at)
 
     def report(self, trial: Trial | int, value: float, step: int, **metrics: Any) -> str | None:
         """Report how a trial is doing.
@@ -284,3 +368,18 @@ class Study:
         if found.state is not TrialState.RUNNING:
             raise SettingsError(f"Trial {found.id} has its outcome already: it is {found.state.value}.")
         return found
+
+
+class _NoSampler:
+    """Of a study that is only looked at."""
+
+    learns = False
+
+    def start(self, problem: Problem) -> None:
+        """There is nothing to prepare."""
+
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        """There is nothing to suggest."""
+
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
+        """There is nothing to learn."""

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from manyhands.errors import ManyhandsError
+from manyhands.incumbents import incumbents_of
+from manyhands.objectives import goal, value_names, values_of
 from manyhands.ports import History
 from manyhands.results import best_first, failures_by_reason, rows, show, show_seconds, summary
 from manyhands.space import Space
@@ -57,10 +59,10 @@ def print_studies(studies: Sequence[StudyInfo]) -> None:
     cells = [
         [
             study.name,
-            study.direction,
+            goal(study.direction),
             *(str(study.counts.get(state, 0)) for state in ("finished", "failed", "stopped")),
             str(study.counts.get("running", 0) + study.counts.get("interrupted", 0)),
-            "" if study.best_value is None else show(study.best_value),
+            _best_of(study),
             _date(study.created_at),
             _state(study),
         ]
@@ -72,35 +74,47 @@ def print_studies(studies: Sequence[StudyInfo]) -> None:
 def print_study(history: History, info: StudyInfo, n_top: int) -> None:
     """Print what came out of a study: a summary, its best trials, its failures and its times."""
     space = Space.from_spec(history.spec.space)
-    best = best_first(history.trials, history.spec.direction)
+    spec = history.spec
+    found = incumbents_of(history.trials, spec.direction)
     reason = "" if info.driver else history.end_reason
-    print(summary(info.name, history.trials, best[0] if best else None, space, info.direction, reason))
+    print(summary(info.name, history.trials, found, space, reason, metric=spec.metric, n_front=0))
     if info.driver:
         print(f"It goes on: {_state(info)}.")
     elif not history.end_reason:
         print("It was cut off. The same search under the same name goes on where it stood.")
-    _print_best(best[:n_top], space, len(best))
+    names = value_names(spec.direction, spec.metric)
+    if found.best is not None:
+        best = best_first(history.trials, spec.direction)
+        _print_trials(f"The best {{}} of {len(best)} finished trials:", best[:n_top], space, names)
+    else:
+        _print_trials(f"{{}} of the {found.n_front} trials on the Pareto front:", found.front[:n_top], space, names)
     _print_failures(history)
     _print_lost(history)
     _print_times(history)
 
 
-def _print_best(best: Sequence[Trial], space: Space, n_finished: int) -> None:
+def _print_trials(title: str, best: Sequence[Trial], space: Space, values: Sequence[str]) -> None:
     if not best:
         return
-    print(f"\nThe best {len(best)} of {n_finished} finished trials:")
+    print("\n" + title.format(len(best)))
     labels = [space.label(trial.point) for trial in best]
     names = [name for name in space.parameters if any(name in label for label in labels)]
     cells = [
         [
             str(trial.id),
-            show(trial.value),
+            *map(show, values_of(trial)),
             *(show(label[name]) if name in label else "" for name in names),
             "" if trial.duration_s is None else show_seconds(trial.duration_s),
         ]
         for trial, label in zip(best, labels, strict=True)
     ]
-    print_table(["trial", "value", *names, "time"], cells, right=["trial", "value", "time"])
+    print_table(["trial", *values, *names, "time"], cells, right=["trial", *values, "time"])
+
+
+def _best_of(study: StudyInfo) -> str:
+    if isinstance(study.direction, tuple):
+        return f"{study.n_front} on the front"
+    return "" if study.best_value is None else show(study.best_value)
 
 
 def _print_failures(history: History) -> None:
@@ -144,7 +158,8 @@ def _first_line(text: str) -> str:
 
 def export_rows(history: History) -> list[dict[str, Any]]:
     """One flat dict for each trial; see ``manyhands.results.rows``."""
-    return rows(history.trials, Space.from_spec(history.spec.space))
+    spec = history.spec
+    return rows(history.trials, Space.from_spec(spec.space), value_names(spec.direction, spec.metric))
 
 
 def to_csv(table: Sequence[dict[str, Any]]) -> bytes:

@@ -62,19 +62,26 @@ class Result(Struct, frozen=True, array_like=True):
     """What an objective returned.
 
     Attributes:
-        value: What is optimised.
-        variance: Of the noise in ``value``; None if unknown.
+        value: What is optimised; None with several objectives.
+        variance: Of the noise in ``value``, or in the first of ``values``; None if unknown.
         metrics: Whatever else was returned.
+        values: What is optimised if there are several objectives, one for each; else empty.
+        constraints: Each is kept if it is not above 0.
     """
 
-    value: float
+    value: float | None
     variance: float | None = None
     metrics: dict[str, Any] = {}
+    values: tuple[float, ...] = ()
+    constraints: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what an honest worker never sends; runs for every message that is decoded, too."""
-        if not math.isfinite(self.value):
-            raise ValueError(f"the value of a result must be finite, and {self.value!r} is not")
+        if (self.value is None) == (not self.values) or len(self.values) == 1:
+            raise ValueError(f"a result has one value or several, not {self.value!r} and {self.values!r}")
+        for number in (self.value, *self.values, *self.constraints):
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"what is in a result must be finite, and {number!r} is not")
 
 
 class Failure(Struct, frozen=True, array_like=True):
@@ -100,10 +107,12 @@ class Trial(Struct, frozen=True):
         params: What the objective receives.
         state: Where it stands.
         value: What is optimised. Over splits their mean; for a stopped trial the last value reported; None for a
-            failed one.
-        variance: Of the noise in ``value``, if known. Over splits their Bessel-corrected variance.
+            failed one, and with several objectives.
+        variance: Of the noise in ``value`` (or in the first of ``values``), if known. Over splits their
+            Bessel-corrected variance.
         metrics: What else the objective returned; over splits the mean of what is a number.
-        split_values: The value of each split, in order; empty for a trial in one piece.
+        split_values: The value of each split (with several objectives, its values), in order; empty for a trial in one
+            piece.
         reason: Why it failed or was stopped, in one line.
         traceback: The objective's own, if it raised.
         lost: For each attempt that was lost, why: the signal or exit code and the last lines of its log.
@@ -111,6 +120,10 @@ class Trial(Struct, frozen=True):
         ended_at: The same; None while it runs.
         worker: The worker of its last part.
         order: Its place in the order in which outcomes became known, from 0; -1 while it runs.
+        values: What is optimised if there are several objectives, one for each, over splits their means; empty if there
+            is one objective, or no outcome.
+        constraints: What the objective returned for each constraint, over splits the means; each is kept if it is not
+            above 0.
     """
 
     id: int
@@ -120,7 +133,7 @@ class Trial(Struct, frozen=True):
     value: float | None = None
     variance: float | None = None
     metrics: dict[str, Any] = {}
-    split_values: tuple[float, ...] = ()
+    split_values: tuple[float | tuple[float, ...], ...] = ()
     reason: str = ""
     traceback: str = ""
     lost: tuple[str, ...] = ()
@@ -128,6 +141,13 @@ class Trial(Struct, frozen=True):
     ended_at: float | None = None
     worker: str = ""
     order: int = -1
+    values: tuple[float, ...] = ()
+    constraints: tuple[float, ...] = ()
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether it keeps every constraint, as a trial without any does."""
+        return all(constraint <= 0 for constraint in self.constraints)
 
     @property
     def duration_s(self) -> float | None:

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from manyhands.events import AnyCommand, AnyEvent, Save, SaveSplit, SaveTrial, StartPart, StopPart, WorkerJoined
+from manyhands.events import (
+    AnyCommand,
+    AnyEvent,
+    PartFinished,
+    Save,
+    SaveSplit,
+    SaveTrial,
+    StartPart,
+    StopPart,
+    WorkerJoined,
+)
 from manyhands.executors.inline import Inline
 from manyhands.executors.processes import Processes
 from manyhands.job import Job
@@ -170,6 +180,16 @@ class Ascii(MemoryStore):
         super().write(plain, [(part, _ascii(text)) for part, text in logs])
 
 
+class OneValued(MemoryStore):
+    """Has no place for several values, nor for constraints."""
+
+    def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
+        plain = [
+            SaveTrial(replace(s.trial, values=(), constraints=())) if isinstance(s, SaveTrial) else s for s in saves
+        ]
+        super().write(plain, logs)
+
+
 class Splitless(MemoryStore):
     def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
         super().write([s for s in saves if not isinstance(s, SaveSplit)], logs)
@@ -257,6 +277,8 @@ def _ascii(text: str) -> str:
         (Amnesiac, "test_a_seed_left_open_later_is_the_stored_one"),
         (Lenient, "test_another_space_is_refused_and_the_place_named"),
         (Lenient, "test_another_direction_is_refused"),
+        (Lenient, "test_other_objectives_are_refused"),
+        (Lenient, "test_another_order_of_objectives_is_refused"),
         (Lenient, "test_another_metric_is_refused"),
         (Lenient, "test_another_number_of_splits_is_refused"),
         (Lenient, "test_another_seed_is_refused"),
@@ -264,7 +286,10 @@ def _ascii(text: str) -> str:
         (FirstWins, "test_a_trial_written_again_replaces_the_first"),
         (Ascii, "test_every_field_of_a_trial_comes_back"),
         (Ascii, "test_a_log_is_whole"),
+        (OneValued, "test_every_field_of_a_trial_comes_back"),
+        (OneValued, "test_the_values_of_several_objectives_come_back"),
         (Splitless, "test_splits_of_an_unfinished_trial_come_back"),
+        (Splitless, "test_splits_with_several_values_and_constraints_come_back"),
         (Finishing, "test_a_running_trial_comes_back"),
         (Finishing, "test_an_interrupted_trial_comes_back"),
         (Reportless, "test_every_field_of_a_report_comes_back"),
@@ -309,6 +334,23 @@ class Mute(Filtered):
     def changed(self, event: AnyEvent) -> Iterator[AnyEvent]:
         if type(event).__name__ not in ("Reported", "Logged"):
             yield event
+
+
+class Unconstrained(Filtered):
+    """Forgets constraints."""
+
+    def changed(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        if isinstance(event, PartFinished):
+            event = replace(event, result=replace(event.result, constraints=()))
+        yield event
+
+
+class Narrow(Inline):
+    """Knows one objective only."""
+
+    def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
+        job.n_objectives = 1
+        super().start(job, deliver, now)
 
 
 class LosesReports(Filtered):
@@ -386,6 +428,9 @@ class Merciful(Processes):
     ("broken", "test"),
     [
         (NeverJoins, "test_every_worker_joins_under_a_name_of_its_own"),
+        (Unconstrained, "test_a_part_gives_several_values_and_its_constraints"),
+        (Narrow, "test_a_part_gives_several_values_and_its_constraints"),
+        (Narrow, "test_a_number_where_several_are_needed_is_a_failure_for_good"),
         (Mute, "test_reports_arrive_whole_in_order_and_before_the_end"),
         (Mute, "test_what_a_part_prints_arrives_whole_and_before_the_end"),
         (LosesReports, "test_reports_arrive_whole_in_order_and_before_the_end"),

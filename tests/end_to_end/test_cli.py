@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -167,6 +168,76 @@ def test_logs_shows_what_a_trial_printed_and_why_it_failed(store: str) -> None:
     assert result.stdout == "trying 3\n"
     assert "Trial 3 is failed: it raised ValueError: three is [bold]bad" in result.stderr
     assert "Traceback" in result.stderr
+
+
+# -- several objectives, constraints -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trades(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with a study of two objectives, one with constraints, and one in which they are never kept."""
+    path = str(tmp_path_factory.mktemp("trades") / "studies.db")
+    space = {"x": mh.Int(0, 5)}
+    shared: dict[str, Any] = {"sampler": "grid", "executor": "inline", "store": path, "progress": False}
+    mh.tune(
+        lambda p: {"error": abs(p["x"] - 2), "speed": p["x"], "constraints": [p["x"] - 4]},
+        space, direction=["minimize", "maximize"], metric=["error", "speed"], name="trade", **shared,
+    )  # fmt: skip
+    mh.tune(lambda p: {"value": p["x"], "constraints": [3 - p["x"]]}, space, name="limited", **shared)
+    mh.tune(lambda p: {"value": p["x"], "constraints": [1, 2]}, space, name="hopeless", **shared)
+    return path
+
+
+def test_list_shows_how_large_the_front_is_and_the_best_feasible_value(trades: str) -> None:
+    _, trade, limited, hopeless = invoke("list", "--store", trades).stdout.splitlines()
+    assert trade.split()[:3] == ["trade", "minimize,", "maximize"]
+    assert "3 on the front" in trade
+    assert limited.split()[:7] == ["limited", "minimize", "6", "0", "0", "0", "3"]
+    assert hopeless.split()[:7] == ["hopeless", "minimize", "6", "0", "0", "0", time.strftime("%Y-%m-%d")]
+
+
+def test_show_has_a_table_of_the_front(trades: str) -> None:
+    out = invoke("show", "trade", "--top", "2", "--store", trades).stdout
+    assert "to minimize error, maximize speed: 6 finished." in out
+    assert "On the Pareto front: 3 of 6 finished trials." in out
+    assert "1 of 6 finished trials break constraints." in out
+    lines = out.splitlines()
+    top = lines.index("2 of the 3 trials on the Pareto front:")
+    assert lines[top + 1].split() == ["trial", "value.error", "value.speed", "x", "time"]
+    assert [line.split()[1:4] for line in lines[top + 2 : top + 4]] == [["0", "2", "2"], ["1", "3", "3"]]
+
+
+def test_show_says_if_no_trial_is_feasible(trades: str) -> None:
+    out = invoke("show", "hopeless", "--store", trades).stdout
+    assert "None of 6 finished trials keeps every constraint" in out
+    assert "The best" not in out
+
+
+def test_export_has_a_column_for_each_value(trades: str) -> None:
+    rows = list(csv.DictReader(invoke("export", "trade", "--csv", "--store", trades).stdout.splitlines()))
+    assert {(row["params.x"], row["value.error"], row["feasible"]) for row in rows} >= {
+        ("5", "3.0", "False"),
+        ("2", "0.0", "True"),
+    }
+
+
+def test_run_takes_several_objectives(tmp_path: Path) -> None:
+    script, path = tmp_path / "trade.py", str(tmp_path / "s.db")
+    script.write_text(
+        "import manyhands as mh\n"
+        "space = {'x': mh.Int(0, 5)}\n"
+        "def trade(params):\n"
+        "    return {'error': params['x'], 'speed': params['x'] ** 2}\n"
+    )
+    goals = ["--direction", "minimize", "--direction", "maximize", "--metric", "error", "--metric", "speed"]
+    result = subprocess.run(
+        [*MANYHANDS, "run", f"{script}:trade", "--sampler", "grid", "--workers", "1", "--store", path, *goals],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "On the Pareto front: 6 of 6 finished trials:" in result.stdout
 
 
 # -- files ---------------------------------------------------------------------------------------------------------

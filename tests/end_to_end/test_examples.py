@@ -1,6 +1,7 @@
 """Every example runs as it stands, in an empty folder, and prints what its docstring promises."""
 
 import csv
+import itertools
 import re
 import subprocess
 import sys
@@ -89,6 +90,19 @@ def test_the_sampler_of_the_example_beats_chance(tmp_path: Path) -> None:
     assert random.startswith("RandomSampler")
     assert wanderer.startswith("Wanderer")
     assert numbers(wanderer)[-1] < numbers(random)[-1] / 3
+
+
+def test_the_tins_on_the_front_fit_and_hold_more_only_where_they_weigh_more(tmp_path: Path) -> None:
+    title, *tins, last = run("several_objectives.py", tmp_path).splitlines()
+    rows = [numbers(line) for line in tins]
+
+    assert title.split() == ["litres", "grams", "radius", "height"]
+    assert len(rows) > 5
+    assert all(height <= 12 and 2 * radius <= 12 for _, _, radius, height in rows)
+    for fuller, emptier in itertools.pairwise(rows):
+        assert fuller[0] >= emptier[0]
+        assert fuller[1] >= emptier[1]
+    assert 0 < numbers(last)[0] < numbers(last)[1] == 200
 
 
 def test_the_tracker_of_the_example_writes_a_line_for_each_trial(tmp_path: Path) -> None:

@@ -35,6 +35,13 @@ def with_splits(params, trial):
     return params["x"] + trial.split
 
 
+def with_a_front(params, trial):
+    if trial.id == 4:
+        return [1.0, float("nan")]
+    values = [params["x"], (1 - params["x"]) ** 2 + trial.split]
+    return {"values": values, "constraints": [params["x"] - 0.8]}
+
+
 def by_value(function):
     """The same function, sent to workers as it is: they may not be able to import this module."""
 
@@ -48,6 +55,7 @@ CASES = {
     "quiet": (quiet, {"max_trials": 60}),
     "troubled": (troubled, {"max_trials": 40, "trial_timeout_s": 1.0, "max_attempts": 2}),
     "splits": (with_splits, {"max_trials": 20, "n_splits": 3}),
+    "front": (with_a_front, {"max_trials": 30, "n_splits": 2, "direction": ("minimize", "maximize")}),
 }
 
 
@@ -71,7 +79,7 @@ def test_a_replayed_run_has_the_same_trials(tune, tmp_path, case):
 
     assert [search.trials[i] for i in sorted(search.trials)] == study.trials
     assert search.end_reason == study.end_reason
-    assert search.best == study.best_trial
+    assert search.incumbents.front == study.pareto_front
     assert commands == again
     assert sum(map(len, commands)) > len(study.trials)
 

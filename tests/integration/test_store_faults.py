@@ -20,6 +20,7 @@ import pytest
 
 import manyhands as mh
 from manyhands.stores import connecting
+from manyhands.stores.reading import list_studies
 
 WAITING_SCRIPT = """
     import json
@@ -203,6 +204,62 @@ def test_a_store_of_a_newer_version_is_refused(keep, store):
     assert digest(store) == before
 
 
+AS_IN_VERSION_1 = """
+    ALTER TABLE trials DROP COLUMN "values";
+    ALTER TABLE trials DROP COLUMN constraints;
+    PRAGMA user_version = 1;
+"""
+
+
+@pytest.fixture
+def old_store(keep, store):
+    """A store as the first version wrote it, which knew one value and no constraints."""
+    keep()
+    for statement in AS_IN_VERSION_1.split(";"):
+        execute(store, statement)
+    return store
+
+
+def test_a_store_of_the_first_version_is_read_and_left_as_it_is(old_store):
+    before = digest(old_store)
+
+    study = mh.load_study("s", old_store)
+    (info,) = list_studies(old_store)
+
+    assert {(t.state.value, t.values, t.constraints) for t in study.trials} == {("finished", (), ())}
+    assert info.best_value == study.best_value
+    assert digest(old_store) == before
+
+
+def test_a_study_of_the_first_version_goes_on(keep, old_store):
+    earlier = contents(old_store)
+
+    study = keep(max_trials=9)
+
+    assert [t.state.value for t in study.trials] == ["finished"] * 9
+    assert contents(old_store)[: len(earlier)] == earlier
+    assert execute(old_store, "PRAGMA user_version") == [(connecting.SCHEMA_VERSION,)]
+    assert contents(old_store) == contents_of(study)
+
+
+def test_a_store_that_was_brought_up_to_date_is_like_a_new_one(keep, old_store, tmp_path):
+    keep(max_trials=9)
+    mh.tune(
+        lambda p: p["x"],
+        {"x": mh.Float(0, 1)},
+        max_trials=1,
+        executor="inline",
+        store=tmp_path / "new.db",
+        progress=False,
+    )
+
+    columns = [
+        [row[1:4] for row in execute(path, "PRAGMA table_info(trials)")] for path in (old_store, tmp_path / "new.db")
+    ]
+
+    assert columns[0] == columns[1]
+
+
 @pytest.mark.parametrize("size", [2, 1000, 100_000])
 def test_a_file_that_is_no_database_is_refused(keep, store, size):
     store.write_bytes(random.Random(1).randbytes(size))  # noqa: S311 - chance, not secrets
@@ -307,13 +364,32 @@ def test_reading_a_damaged_store_is_refused_or_right(keep, store, large_store, s
     assert found == right or "study.db" in error
 
 
-@pytest.mark.parametrize(("column", "text"), [("point", "{"), ("state", "flying"), ("point", '{"y": 1}')])
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("point", "{"),
+        ("state", "flying"),
+        ("point", '{"y": 1}'),
+        ('"values"', "[1"),
+        ('"values"', "[1, 2]"),
+        ("constraints", '["x"]'),
+    ],
+)
 def test_a_trial_that_makes_no_sense_is_refused_in_words(keep, store, column, text):
     keep()
     execute(store, f"UPDATE trials SET {column} = ? WHERE id = 3", text)  # noqa: S608 - fixed names
 
     with pytest.raises(mh.StoreError, match=r"study\.db"):
         keep(max_trials=9)
+
+
+@pytest.mark.parametrize(("column", "text"), [('"values"', "[1"), ('"values"', "[1, 2]"), ("constraints", '["x"]')])
+def test_a_list_of_studies_tells_of_a_trial_that_makes_no_sense(keep, store, column, text):
+    keep()
+    execute(store, f"UPDATE trials SET {column} = ? WHERE id = 3", text)  # noqa: S608 - fixed names
+
+    with pytest.raises(mh.StoreError, match=r"study\.db is damaged: its trial 3 makes no sense"):
+        list_studies(store)
 
 
 def test_a_truncated_store_is_refused(keep, store, large_store):

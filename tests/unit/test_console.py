@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from manyhands import Choice, Float, Space
 from manyhands.ports import StudySpec
@@ -249,8 +250,8 @@ def test_the_best_value_is_that_of_the_direction(direction: str, best: float) ->
     tally = Tally(StudySpec("quad", SPACE.spec(), direction), 1, {}, None, at=0.0)
     for trial_id, value in enumerate([2.0, 1.0, None, 3.0]):
         tally.end(ended(trial_id, value))
-    assert tally.best is not None
-    assert tally.best.value == best
+    assert tally.incumbents.best is not None
+    assert tally.incumbents.best.value == best
 
 
 def test_no_more_trials_run_than_there_are_workers() -> None:
@@ -261,6 +262,70 @@ def test_no_more_trials_run_than_there_are_workers() -> None:
 def test_running_trials_with_splits_are_not_taken_for_busy_workers() -> None:
     tally = Tally(StudySpec("quad", SPACE.spec(), n_splits=5), 16, {i: running(i) for i in range(4)}, None, at=0.0)
     assert facts(tally, 1.0) == ["4 trials running"]
+
+
+# -- several objectives, constraints -------------------------------------------------------------------------------
+
+
+def traded(trial_id: int, *values: float, constraints: tuple[float, ...] = ()) -> Trial:
+    value, several = (values[0], ()) if len(values) == 1 else (None, values)
+    return replace(ended(trial_id, 0.0), value=value, values=several, constraints=constraints)
+
+
+SEVERAL = replace(SPEC, direction=("minimize", "maximize"), metric=("error", "speed"))
+
+
+def test_a_plain_console_tells_of_trials_that_join_the_pareto_front(clock: HandClock, plain: Shown) -> None:
+    tracker = ConsoleTracker(SPACE, clock=clock)
+    tracker.started(SEVERAL, 2, {}, 100)
+    for trial_id, values in enumerate([(1.0, 5.0), (2.0, 4.0), (2.0, 6.0)]):
+        clock.at += 2
+        tracker.trial_ended(traded(trial_id, *values))
+        tracker.tick(clock.at)
+    tracker.ended("all 3 trials are done")
+    lines = plain.getvalue().splitlines()
+    assert lines[0] == "Study 'quad' begins: minimize error, maximize speed, 100 trials, 2 workers."
+    assert [line for line in lines if line.startswith("New")] == [
+        "New on the Pareto front: error=1, speed=5, by trial 0: x=0.25, kind=blue[/]",
+        "New on the Pareto front: error=2, speed=6, by trial 2: x=0.25, kind=blue[/]",
+    ]
+    assert any("3/100 done, 2 on the Pareto front, " in line for line in lines)
+    assert lines[-1].startswith("Study 'quad': 3 finished, 2 on the Pareto front, in 6.0 s.")
+
+
+def test_a_resumed_study_tells_how_large_its_pareto_front_is(clock: HandClock, plain: Shown) -> None:
+    ConsoleTracker(SPACE, clock=clock).started(SEVERAL, 2, {0: traded(0, 1.0, 5.0)}, 100)
+    assert "goes on after 1 trial of earlier runs (1 finished), 1 on the Pareto front." in plain.getvalue()
+
+
+def test_infeasible_trials_are_no_best_ones(clock: HandClock, plain: Shown) -> None:
+    tracker = started(clock)
+    tracker.trial_ended(traded(0, 1.0, constraints=(0.5,)))
+    tracker.tick(clock.at + 10)
+    tracker.trial_ended(traded(1, 2.0, constraints=(0.0,)))
+    tracker.tick(clock.at + 20)
+    lines = plain.getvalue().splitlines()
+    assert "1/100 done, none feasible, 0 running, 1 finished" in lines[1]
+    assert lines[2].startswith("New best 2, by trial 1")
+
+
+def test_a_terminal_shows_the_pareto_front(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal_as_stderr(monkeypatch) as terminal:
+        tracker = ConsoleTracker(SPACE, clock=clock)
+        tracker.started(SEVERAL, 2, {}, 100)
+        tracker.trial_ended(traded(0, 1.0, 5.0))
+        tracker.trial_ended(traded(1, 0.5, 4.0))
+        tracker.tick(clock.at + 65)
+        assert "2 on the Pareto front, the latest error=0.5, speed=4, by trial 1" in terminal.read("by trial 1")
+        tracker.ended("it was cut off")
+
+
+def test_what_the_sampler_says_of_itself_has_a_line(clock: HandClock, plain: Shown) -> None:
+    tracker = started(clock)
+    tracker.explained("random,\nas nothing is known")
+    tracker.tick(clock.at)
+    tracker.ended("it was cut off")
+    assert plain.getvalue().splitlines()[1] == "Sampler: random, as nothing is known"
 
 
 # -- the live display ----------------------------------------------------------------------------------------------

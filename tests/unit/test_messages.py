@@ -2,6 +2,7 @@
 
 import json
 import marshal
+import math
 import socket
 from typing import Any
 
@@ -54,6 +55,10 @@ def sent_by(act: Any) -> list[messages.Message]:
         (
             ("finished", (1, 0, 2), [0.5, None, {"n": 1}], 2.5),
             messages.Finished(Part(1, 0, 2), Result(0.5, None, {"n": 1}), 2.5),
+        ),
+        (
+            ("finished", (1, 0, 2), [None, None, {}, (0.5, 2), (-1.0,)], 2.5),
+            messages.Finished(Part(1, 0, 2), Result(None, None, {}, (0.5, 2.0), (-1.0,)), 2.5),
         ),
         (("finished", (1, 0, 2), [3, 4, {}], 0), messages.Finished(Part(1, 0, 2), Result(3.0, 4.0), 0.0)),
         (
@@ -113,6 +118,17 @@ def test_a_whole_number_of_any_size_is_understood_and_can_be_stored() -> None:
     assert json.loads(msgspec.json.encode(message.result.metrics))["n"] == pytest.approx(10**30)
 
 
+@pytest.mark.parametrize(
+    ("returned", "n_objectives"), [([0.5, 2.0], 2), ({"value": 0.5, "constraints": [-1.0, 0.5]}, 1)]
+)
+def test_values_and_constraints_that_an_objective_returns_are_understood(returned: Any, n_objectives: int) -> None:
+    fields = read_result(returned, None, n_objectives)
+
+    message = understood("finished", (0, 0, 1), list(fields), 0.1)
+
+    assert message.result == Result(*fields)
+
+
 # -- what is refused -----------------------------------------------------------------------------------------------
 
 
@@ -129,6 +145,14 @@ def test_a_whole_number_of_any_size_is_understood_and_can_be_stored() -> None:
         ["finished", [0, 0, 1], [1.0, None, {}]],
         ["finished", [0, 0, 1], ["high", None, {}], 0.1],
         ["finished", [0, 0, 1], [None, None, {}], 0.1],
+        ["finished", [0, 0, 1], [1.0, None, {}, [1.0, 2.0]], 0.1],
+        ["finished", [0, 0, 1], [None, None, {}, [1.0]], 0.1],
+        ["finished", [0, 0, 1], [None, None, {}, [1.0, math.nan]], 0.1],
+        ["finished", [0, 0, 1], [None, None, {}, [1.0, "2"]], 0.1],
+        ["finished", [0, 0, 1], [None, None, {}, 2.0], 0.1],
+        ["finished", [0, 0, 1], [1.0, None, {}, [], [math.inf]], 0.1],
+        ["finished", [0, 0, 1], [1.0, None, {}, [], [None]], 0.1],
+        ["finished", [0, 0, 1], [math.inf, None, {}], 0.1],
         ["finished", ["0", 0, 1], [1.0, None, {}], 0.1],
         ["finished", [], [1.0, None, {}], 0.1],
         ["reports", [0, 0, 1], [[0.5, 1.0, {}, 0.0]]],

@@ -1,6 +1,7 @@
 from typing import Any
 
 from manyhands import results
+from manyhands.incumbents import Incumbents
 from manyhands.parameters import Choice, Float, Int
 from manyhands.space import Space
 from manyhands.trial import Trial, TrialState
@@ -68,7 +69,7 @@ def test_failures_are_counted_by_reason() -> None:
 def test_a_summary_says_what_there_is_to_say() -> None:
     trials = [trial(0, 0.25, variance=0.04), failed(1, "it raised ValueError: no")]
 
-    text = results.summary("digits", trials, trials[0], SPACE, "minimize", "all 2 trials are done")
+    text = results.summary("digits", trials, Incumbents("minimize", trials), SPACE, "all 2 trials are done")
 
     assert text.splitlines() == [
         "Study 'digits', to minimize: 1 finished, 1 failed.",
@@ -82,7 +83,82 @@ def test_a_summary_says_what_there_is_to_say() -> None:
 
 
 def test_a_study_without_trials_has_a_summary() -> None:
-    assert results.summary("s", [], None, SPACE, "minimize", None) == "Study 's', to minimize: no trials yet."
+    assert results.summary("s", [], Incumbents("minimize"), SPACE, None) == "Study 's', to minimize: no trials yet."
+
+
+def traded(trial_id: int, *values: float, **changes: Any) -> Trial:
+    return trial(trial_id, None, state=TrialState.FINISHED, values=values, **changes)
+
+
+def test_a_row_has_all_values_by_number_or_by_name() -> None:
+    trials = [traded(0, 0.5, 3.0, split_values=((0.25, 2.0), (0.75, 4.0))), trial(1, None)]
+
+    first, failed = results.rows(trials, SPACE, ["value.error", "value.1"])
+
+    assert (first["value.error"], first["value.1"]) == (0.5, 3.0)
+    assert (first["split.0.value.error"], first["split.1.value.1"]) == (0.25, 4.0)
+    assert (failed["value.error"], failed["value.1"]) == (None, None)
+    assert not {"value", "split.0"} & first.keys()
+
+
+def test_constraints_are_in_the_rows_that_have_them() -> None:
+    kept, broken, none = results.rows(
+        [trial(0, constraints=(-1.0, 0.0)), trial(1, constraints=(-1.0, 0.5)), trial(2, None)], SPACE
+    )
+
+    assert (kept["constraints.0"], kept["constraints.1"], kept["feasible"]) == (-1.0, 0.0, True)
+    assert (broken["constraints.1"], broken["feasible"]) == (0.5, False)
+    assert not [key for key in none if "constraints" in key or key == "feasible"]
+
+
+def test_infeasible_trials_are_not_among_the_best() -> None:
+    trials = [trial(0, 1.0, constraints=(0.5,)), trial(1, 2.0, constraints=(0.0,))]
+
+    assert [t.id for t in results.best_first(trials, "minimize")] == [1]
+
+
+def test_the_summary_of_several_objectives_shows_the_pareto_front() -> None:
+    trials = [traded(0, 2.0, 5.0), traded(1, 1.0, 4.0), traded(2, 3.0, 4.0)]
+    found = Incumbents(("minimize", "maximize"), trials)
+
+    text = results.summary("nets", trials, found, SPACE, None, metric=("error", "speed"))
+
+    assert text.splitlines()[:-1] == [
+        "Study 'nets', to minimize error, maximize speed: 3 finished.",
+        "On the Pareto front: 2 of 3 finished trials:",
+        "    trial 1: error=1, speed=4  at  x=0.5, m=plain",
+        "    trial 0: error=2, speed=5  at  x=0.5, m=plain",
+    ]
+
+
+def test_of_a_large_front_the_summary_shows_some_from_end_to_end() -> None:
+    trials = [traded(i, float(i), float(-i)) for i in range(100)]
+    found = Incumbents(("minimize", "minimize"), trials)
+
+    lines = results.summary("nets", trials, found, SPACE, None).splitlines()
+
+    assert lines[1] == "On the Pareto front: 100 of 100 finished trials, 10 of which are:"
+    assert [int(line.split()[1].rstrip(":")) for line in lines[2:12]] == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]
+
+
+def test_a_summary_tells_how_many_trials_break_constraints() -> None:
+    trials = [trial(0, 1.0, constraints=(0.5, 1.0)), trial(1, 2.0, constraints=(-3.0, 0.25))]
+    none, one = Incumbents("minimize", trials), Incumbents("minimize", [*trials, trial(2, 3.0, constraints=(0.0, 0.0))])
+
+    assert (
+        "None of 2 finished trials keeps every constraint; trial 1 comes closest, with 0.25 above 0 all together "
+        "(constraints -3, 0.25)."
+    ) in results.summary("s", trials, none, SPACE, None).splitlines()
+    assert "2 of 3 finished trials break constraints." in results.summary("s", trials, one, SPACE, None).splitlines()
+
+
+def test_a_sampler_that_took_time_or_explains_itself_has_lines_of_its_own() -> None:
+    assert results.sampler_lines("random, for a start", 0.8, 64.0) == [
+        "Sampler: random, for a start",
+        "The sampler took 0.8 s, 1.2% of the time.",
+    ]
+    assert results.sampler_lines("", 0.01, 64.0) == []
+    assert results.sampler_lines("", 0.0, 0.0) == []
 
 
 def test_a_search_takes_the_time_in_which_anything_ran() -> None:

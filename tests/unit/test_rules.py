@@ -2,6 +2,7 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from manyhands.errors import SettingsError
 from manyhands.rules import NoProgress, Target
@@ -24,6 +25,14 @@ def test_failed_trials_are_no_progress() -> None:
     rule = NoProgress(1)
 
     assert rule.observe(trial(None, TrialState.FAILED), False, "minimize") is not None
+
+
+def test_an_infeasible_trial_reaches_no_target() -> None:
+    rule = Target(1.0)
+    broken, kept = (replace(trial(0.5), constraints=(limit,)) for limit in (0.1, 0.0))
+
+    assert rule.observe(broken, False, "minimize") is None
+    assert rule.observe(kept, True, "minimize") is not None
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, True, "3", None])

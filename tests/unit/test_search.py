@@ -1,5 +1,6 @@
 """Stories of a search: events in, commands out."""
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ class Story:
     """A search, and every command it has given."""
 
     def __init__(self, sampler: Any = None, *, workers: Sequence[str] = (), **given: Any):
-        pieces = {key: given.pop(key) for key in ("scheduler", "rules", "start_with", "space") if key in given}
+        pieces = {key: given.pop(key) for key in ("scheduler", "rules", "start_with", "space", "timer") if key in given}
         space = pieces.pop("space", SPACE)
         self.sampler = sampler if sampler is not None else Scripted()
         self.search = Search(space, self.sampler, Settings(**given), **pieces)
@@ -262,6 +263,95 @@ def test_the_sampler_hears_losses_which_are_small_when_good() -> None:
     story.ends_trial(0, 3.0)
 
     assert story.sampler.observed == [(0, -3.0)]
+
+
+def test_values_constraints_and_losses_of_several_objectives() -> None:
+    story = Story(workers=["w"], direction=("minimize", "maximize"))
+    for trial_id, (values, constraint) in enumerate([((1.0, 5.0), 0.0), ((0.0, 9.0), 0.5), ((0.5, 6.0), -1.0)]):
+        result = Result(None, values=values, constraints=(constraint,))
+        story.happens(PartFinished(part=Part(trial_id), result=result))
+        story.is_saved(trial_id)
+
+    assert (story.trial().values, story.trial().constraints, story.trial().value) == ((1.0, 5.0), (0.0,), None)
+    assert [t.id for t in story.search.incumbents.front] == [2]
+    assert story.search.best is None
+    assert story.sampler.observed == [(0, 1.0), (1, 0.0), (2, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "result"),
+    [
+        ({"direction": ("minimize", "maximize")}, Result(1.0)),
+        ({"direction": ("minimize", "maximize")}, Result(None, values=(1.0, 2.0, 3.0))),
+        ({}, Result(None, values=(1.0, 2.0))),
+        ({"n_splits": 2}, Result(None, values=(1.0, 2.0))),
+    ],
+)
+def test_a_worker_that_sends_another_number_of_values_has_failed_its_trial(
+    settings: dict[str, Any], result: Result
+) -> None:
+    story = Story(workers=["w"], **settings)
+
+    story.happens(PartFinished(part=Part(0), result=result))
+    story.is_saved(0)
+
+    assert story.trial().state is TrialState.FAILED
+    assert "objective" in story.trial().reason
+    assert story.sampler.observed == [(0, None)]
+
+
+def test_splits_that_come_with_different_numbers_of_constraints_fail_their_trial() -> None:
+    story = Story(workers=["w"], n_splits=2)
+    story.happens(PartFinished(part=Part(0, 0), result=Result(1.0, constraints=(0.0,))))
+
+    story.happens(PartFinished(part=Part(0, 1), result=Result(1.0)))
+
+    assert story.trial().state is TrialState.FAILED
+    assert "0 constraints, and 1 in other trials" in story.trial().reason
+
+
+def test_a_restored_split_says_how_many_constraints_there_are() -> None:
+    story = Story(n_splits=2)
+    running = ended(0, None, state=TrialState.RUNNING, order=-1, ended_at=None)
+    story.search.restore(stored(running, splits={(0, 0): Result(1.0, constraints=(0.0,))}))
+    story.joins("w")
+
+    story.happens(PartFinished(part=Part(0, 1), result=Result(1.0)))
+
+    assert story.trial().state is TrialState.FAILED
+
+
+def test_a_failure_is_not_fatal_once_any_trial_has_finished_feasible_or_not() -> None:
+    story = Story(workers=["w"])
+    story.happens(PartFinished(part=Part(0), result=Result(1.0, constraints=(1.0,))))
+    story.is_saved(0)
+
+    story.fails(1, fatal=True)
+
+    assert (story.search.best, story.search.fatal) == (None, None)
+    assert story.trial(1).state is TrialState.FAILED
+
+
+def test_the_time_that_the_sampler_takes_is_counted_and_changes_nothing() -> None:
+    ticks = itertools.count()
+    timed, other = Story(timer=lambda: float(next(ticks))), Story()
+    for story in (timed, other):
+        story.joins("w")
+        story.at = 8.0
+        story.ends_trial(0)
+
+    assert timed.commands == other.commands
+    assert (timed.search.sampler_seconds, other.search.sampler_seconds) == (3.0, 0.0)  # two suggested, one observed
+    assert timed.search.seconds == 8.0
+
+
+def test_the_time_that_a_restored_study_takes_to_be_learned_does_not_count() -> None:
+    ticks = itertools.count()
+    story = Story(timer=lambda: float(next(ticks)))
+
+    story.search.restore(stored(ended(0), ended(1)))
+
+    assert story.search.sampler_seconds == 0.0
 
 
 def test_same_settings_and_same_events_give_the_same_commands() -> None:

@@ -26,6 +26,25 @@ def test_the_mean_does_not_depend_on_rounding_on_the_way() -> None:
     assert math.isclose(result.value, 1 / 3)
 
 
+def test_several_values_and_constraints_become_their_means() -> None:
+    parts = [Result(None, None, {}, (1.0, 10.0), (-1.0,)), Result(None, None, {}, (3.0, 20.0), (2.0,))]
+
+    result, split_values = combine(parts)
+
+    assert result == Result(None, 2.0, {}, (2.0, 15.0), (0.5,))
+    assert split_values == ((1.0, 10.0), (3.0, 20.0))
+
+
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=6))
+def test_each_of_several_values_is_combined_as_if_it_were_alone(rows: list[tuple[float, float]]) -> None:
+    together, _ = combine([Result(None, values=row) for row in rows])
+
+    alone = [combine([Result(row[i]) for row in rows])[0] for i in range(2)]
+
+    assert together.values == (alone[0].value, alone[1].value)
+    assert together.variance == alone[0].variance
+
+
 def test_one_split_has_no_variance() -> None:
     assert combine([Result(3.0, 0.5)])[0].variance is None
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from manyhands.parameters import Choice
+from manyhands.parameters import Choice, Parameter
 from manyhands.space import Point, Space
 
 Array = NDArray[np.float64]
@@ -21,7 +21,7 @@ class Cube:
 
     Attributes:
         n_dimensions: How many parameters there are, the inactive ones included.
-        n_values: For each dimension how many values it has; 0 if it is continuous, or as good as that.
+        n_values: For each dimension how many values it has; 0 if it is continuous, or ordered and as good as that.
         is_unordered: For each dimension whether it is a choice between options without an order.
         parents: For each dimension the (dimension, option) below which it lies; None at the top.
         centres: For each dimension where its values lie; empty if it is continuous.
@@ -33,7 +33,7 @@ class Cube:
         parameters = list(space.parameters.values())
         places = {name: i for i, name in enumerate(space.parameters)}
         self.n_dimensions = len(parameters)
-        finite = [p.n_values if p.n_values is not None and p.n_values <= _MOST_VALUES else 0 for p in parameters]
+        finite = [_n_values(parameter) for parameter in parameters]
         self.n_values = np.array(finite)
         self.is_unordered = np.array([isinstance(p, Choice) and not p.ordered for p in parameters])
         self.parents = [None if at is None else (places[at[0]], at[1]) for at in space.parents.values()]
@@ -70,3 +70,8 @@ class Cube:
                 is_on = ~np.isnan(column) & (self.value_index(parent[0], column) == parent[1])
                 snapped[~is_on, i] = np.nan
         return snapped
+
+
+def _n_values(parameter: Parameter) -> int:
+    n = parameter.n_values
+    return n if n is not None and (n <= _MOST_VALUES or isinstance(parameter, Choice)) else 0

@@ -1,6 +1,6 @@
 """Which configurations of a finite space are still to be tried."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from manyhands.space import Point, Space
 
@@ -42,7 +42,7 @@ class Untried:
 
     def note_outcome(self, trial_id: int, point: Point) -> None:
         """Learn that a trial ended."""
-        if self.size is not None:
+        if self.size is not None and trial_id >= 0:  # what a former study tried is still to be tried in this one
             self._own.discard(trial_id)
             self._tried.add(self._space.index(point))
 
@@ -54,6 +54,12 @@ class Untried:
         self._tried.add(index)
         self._own.add(trial_id)
         return True
+
+    def points(self) -> Iterator[Point]:
+        """All points of a finite space that were not tried."""
+        for index in range(self.size or 0):
+            if index not in self._tried:
+                yield self._space.nth(index)
 
     def first_new(self, trial_id: int, candidates: Iterable[Point], start: float) -> Point | None:
         """Return the first candidate that was not tried; failing that, any point that was not.

@@ -16,7 +16,19 @@ from pathlib import Path
 from manyhands.errors import StoreError, StudyNotFoundError
 
 _APPLICATION_ID = 0x4D48_0001  # "MH"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: values and constraints of trials
+_TO_VERSION_2 = """
+    ALTER TABLE trials ADD COLUMN "values" TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE trials ADD COLUMN constraints TEXT NOT NULL DEFAULT '[]';
+"""
+#: For a file that is only read: the view hides the table, so that readers see the columns of today. It names those of
+#: version 1, as a driver may bring the file up to date in between.
+_SEEN_AS_VERSION_2 = """
+    CREATE TEMP VIEW trials AS
+    SELECT study_id, id, point, state, value, variance, metrics, split_values, reason, traceback, lost, started_at,
+           ended_at, worker, "order", '[]' AS "values", '[]' AS constraints
+    FROM main.trials
+"""
 _PATIENCE_S = 30.0
 _OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 _NETWORK_FILE_SYSTEMS = {
@@ -35,7 +47,7 @@ _NETWORK_FILE_SYSTEMS = {
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a store for writing, making the file if there is none.
+    """Open a store for writing, making the file if there is none, and bringing one of an older version up to date.
 
     Raises:
         StoreError: It cannot be opened, is no store, is damaged, or was made by a newer version.
@@ -75,9 +87,11 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
             check_same_thread=False,
         )
         try:
-            connection.execute("PRAGMA query_only = 1")
             if _check_identity(connection, path):
                 raise StudyNotFoundError(f"The store {path} is empty: no study was begun in it.")
+            if _version(connection) < 2:
+                connection.execute(_SEEN_AS_VERSION_2)
+            connection.execute("PRAGMA query_only = 1")
         except BaseException:
             connection.close()
             raise
@@ -171,6 +185,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA journal_mode = {mode}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = 1")
+    if not is_new and _version(connection) < 2:
+        connection.executescript(f"BEGIN IMMEDIATE; {_TO_VERSION_2} PRAGMA user_version = 2; COMMIT;")
     if is_new:
         schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
         connection.executescript(
@@ -182,7 +198,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 def _check_identity(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file is still empty; raises if it is somebody else's."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = _version(connection)
     (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application == 0 and n_tables == 0:
         return True
@@ -196,6 +212,11 @@ def _check_identity(connection: sqlite3.Connection, path: Path) -> bool:
             f"Upgrade Manyhands, or give another store=. Nothing was changed."
         )
     return False
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _is_on_network(path: Path) -> bool:

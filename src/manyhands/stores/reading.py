@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from manyhands.errors import StudyNotFoundError
+from manyhands.incumbents import Incumbents
+from manyhands.objectives import Direction, n_objectives, values_of
 from manyhands.ports import History, StudySpec
 from manyhands.space import Space
 from manyhands.stores.connecting import DamagedError, connect_read_only, explained
@@ -23,18 +25,20 @@ class StudyInfo(Struct, frozen=True):
 
     Attributes:
         name: Its name.
-        direction: ``"minimize"`` or ``"maximize"``.
+        direction: ``"minimize"`` or ``"maximize"``; several objectives have one each.
         counts: Number of trials by state.
-        best_value: The best value of a finished trial, or None.
+        best_value: The best value of a feasible finished trial; None if there is none, or with several objectives.
+        n_front: How many trials are on the Pareto front; 0 with one objective.
         created_at: Seconds since 1970.
         end_reason: Why its last run ended; empty if one goes on, or was cut off.
         driver: The process that drives it now, in words; empty if none does.
     """
 
     name: str
-    direction: str
+    direction: str | tuple[str, ...]
     counts: dict[str, int]
     best_value: float | None
+    n_front: int
     created_at: float
     end_reason: str
     driver: str
@@ -79,7 +83,8 @@ def read_history(connection: sqlite3.Connection, study_id: int) -> History:
     spec = msgspec.json.decode(text, type=StudySpec)
     space = Space.from_spec(spec.space)
     rows = connection.execute("SELECT * FROM trials WHERE study_id = ? ORDER BY id", (study_id,))
-    trials = [_read_trial(i, row, space) for i, row in enumerate(rows)]
+    n_values = n_objectives(spec.direction)
+    trials = [_read_trial(i, row, space, n_values) for i, row in enumerate(rows)]
     rows = connection.execute("SELECT trial_id, split, result FROM splits WHERE study_id = ?", (study_id,))
     open_ids = {trial.id for trial in trials if not trial.state.is_end}
     splits = {(i, split): msgspec.json.decode(text, type=Result) for i, split, text in rows if i in open_ids}
@@ -112,6 +117,10 @@ def _read_report(step: int, value: float | None, metrics: str, at: float) -> Rep
         raise DamagedError(f"one of its reports makes no sense ({error})") from error
 
 
+_numbers = msgspec.json.Decoder(tuple[float, ...]).decode
+_split_values = msgspec.json.Decoder(tuple[float | tuple[float, ...], ...]).decode
+
+
 def _find(connection: sqlite3.Connection, path: Path, name: str) -> int:
     row = connection.execute("SELECT id FROM studies WHERE name = ?", (name,)).fetchone()
     if row is None:
@@ -129,24 +138,40 @@ def _info(connection: sqlite3.Connection, row: Sequence[Any]) -> StudyInfo:
             "SELECT state, count(*) FROM trials WHERE study_id = ? GROUP BY state", (study_id,)
         ).fetchall()
     )
-    pick = "min" if spec.direction == "minimize" else "max"
-    (best,) = connection.execute(
-        f"SELECT {pick}(value) FROM trials WHERE study_id = ? AND state = 'finished'",  # noqa: S608 - one of two words
-        (study_id,),
-    ).fetchone()
+    found = _incumbents(connection, study_id, spec.direction)
+    best = None if found.best is None else found.best.value
+    n_front = found.n_front if isinstance(spec.direction, tuple) else 0
     owner = msgspec.json.decode(owner_text, type=Owner) if owner_text else None
     driver = owner.describe() if owner is not None and owner.is_alive(seen_at) else ""
-    return StudyInfo(spec.name, spec.direction, counts, best, spec.created_at, end_reason, driver)
+    return StudyInfo(spec.name, spec.direction, counts, best, n_front, spec.created_at, end_reason, driver)
 
 
-def _read_trial(i: int, row: Sequence[Any], space: Space) -> Trial:
-    """The ``i``-th trial, which must be number ``i``.
+def _incumbents(connection: sqlite3.Connection, study_id: int, direction: Direction) -> Incumbents:
+    """The best trials of a study, of which only the values are read."""
+    rows = connection.execute(
+        'SELECT id, value, "values", constraints FROM trials WHERE study_id = ? AND state = ?',
+        (study_id, TrialState.FINISHED.value),
+    )
+    found = Incumbents(direction)
+    for trial_id, value, values, constraints in rows:
+        try:
+            given, limits = _numbers(values), _numbers(constraints)
+            found.add(Trial(trial_id, {}, None, TrialState.FINISHED, value, values=given, constraints=limits))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise DamagedError(f"its trial {trial_id!r} makes no sense ({error})") from error
+    return found
+
+
+def _read_trial(i: int, row: Sequence[Any], space: Space, n_values: int) -> Trial:
+    """The ``i``-th trial, which must be number ``i``, of a study with so many objectives.
 
     Raises:
         DamagedError: It is not, or makes no sense.
     """
     try:
         trial = _trial(row, space)
+        if len(values_of(trial)) not in (0, n_values):
+            raise ValueError(f"it has {len(values_of(trial))} values, and the study {n_values} objectives")
     except (msgspec.MsgspecError, ValueError, LookupError, TypeError) as error:
         raise DamagedError(f"its trial {row[1]!r} makes no sense ({error})") from error
     if trial.id != i:
@@ -156,7 +181,7 @@ def _read_trial(i: int, row: Sequence[Any], space: Space) -> Trial:
 
 def _trial(row: Sequence[Any], space: Space) -> Trial:
     (_, trial_id, point_text, state, value, variance, metrics, split_values, *rest) = row
-    reason, traceback, lost, started_at, ended_at, worker, order = rest
+    reason, traceback, lost, started_at, ended_at, worker, order, values, constraints = rest
     point = msgspec.json.decode(point_text)
     return Trial(
         trial_id,
@@ -166,7 +191,7 @@ def _trial(row: Sequence[Any], space: Space) -> Trial:
         value,
         variance,
         msgspec.json.decode(metrics),
-        tuple(msgspec.json.decode(split_values)),
+        _split_values(split_values),
         reason,
         traceback,
         tuple(msgspec.json.decode(lost)),
@@ -174,4 +199,6 @@ def _trial(row: Sequence[Any], space: Space) -> Trial:
         ended_at,
         worker,
         order,
+        _numbers(values),
+        _numbers(constraints),
     )

@@ -9,7 +9,7 @@ from manyhands.trial import Part, Trial
 
 Row = tuple[object, ...]
 
-_TRIAL = "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_TRIAL = "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SPLIT = "INSERT OR REPLACE INTO splits VALUES (?, ?, ?, ?)"
 _REPORT = (
     "INSERT INTO reports (study_id, trial_id, split, attempt, step, value, metrics, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -55,4 +55,6 @@ def _trial_row(study_id: int, trial: Trial) -> Row:
         trial.ended_at,
         trial.worker,
         trial.order,
+        as_json(trial.values) if trial.values else "[]",
+        as_json(trial.constraints) if trial.constraints else "[]",
     )

@@ -18,7 +18,7 @@ CREATE TABLE trials (
     value        REAL,
     variance     REAL,
     metrics      TEXT    NOT NULL,           -- JSON
-    split_values TEXT    NOT NULL,           -- JSON
+    split_values TEXT    NOT NULL,           -- JSON: a number for each split, or a list of numbers
     reason       TEXT    NOT NULL,
     traceback    TEXT    NOT NULL,
     lost         TEXT    NOT NULL,           -- JSON: a text for each lost attempt
@@ -26,6 +26,8 @@ CREATE TABLE trials (
     ended_at     REAL,
     worker       TEXT    NOT NULL,
     "order"      INTEGER NOT NULL,           -- rank among the outcomes; -1 while there is none
+    "values"     TEXT    NOT NULL DEFAULT '[]', -- JSON: a number for each of several objectives; since schema 2
+    constraints  TEXT    NOT NULL DEFAULT '[]', -- JSON: a number for each constraint; since schema 2
     PRIMARY KEY (study_id, id)
 ) STRICT, WITHOUT ROWID;
 

@@ -27,10 +27,10 @@ from manyhands.job import Job
 from manyhands.parameters import Choice, Float
 from manyhands.ports import Executor
 from manyhands.space import Space
-from manyhands.trial import Part
+from manyhands.trial import Part, Result
 from manyhands.worker.handle import TrialHandle
 
-_ACTIONS = ("return", "raise", "report", "until stopped", "print", "hang", "die", "identify")
+_ACTIONS = ("return", "raise", "report", "until stopped", "print", "hang", "die", "identify", "trade off")
 _SPACE = Space({"do": Choice(_ACTIONS), "x": Float(0, 1000)})
 _N_REPORTS = 250
 
@@ -86,8 +86,12 @@ def _identify(params: dict[str, object], trial: TrialHandle) -> object:
     return {"value": 0, "pid": os.getpid()}
 
 
+def _trade_off(params: dict[str, object], trial: TrialHandle) -> object:
+    return {"values": [params["x"], -0.5], "constraints": (0.0, -1), "id": trial.id}
+
+
 _DO: dict[str, Callable[[dict[str, object], TrialHandle], object]] = dict(
-    zip(_ACTIONS, (_return, _raise, _report, _until_stopped, _print, _hang, _die, _identify), strict=True)
+    zip(_ACTIONS, (_return, _raise, _report, _until_stopped, _print, _hang, _die, _identify, _trade_off), strict=True)
 )
 
 
@@ -193,6 +197,21 @@ class ExecutorContract:
             assert finished.part == Part(5, 2, 3)
             assert (finished.result.value, finished.result.variance) == (2.5, 0.25)
             assert finished.result.metrics == {"id": 5, "split": 2, "attempt": 3}
+
+    def test_a_part_gives_several_values_and_its_constraints(self) -> None:
+        with self._session(n_objectives=2) as session:
+            end = session.run("trade off", x=2.5)
+
+            assert isinstance(end, PartFinished)
+            assert end.result == Result(None, None, {"id": 0}, (2.5, -0.5), (0.0, -1.0))
+
+    def test_a_number_where_several_are_needed_is_a_failure_for_good(self) -> None:
+        with self._session(n_objectives=2) as session:
+            end = session.run("report")
+
+            assert isinstance(end, PartFailed)
+            assert "list of 2 numbers" in end.failure.reason
+            assert end.failure.fatal
 
     def test_what_the_objective_raises_is_the_parts_failure(self) -> None:
         with self._session() as session:
@@ -393,11 +412,11 @@ class ExecutorContract:
     # -- inside ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _session(self) -> Iterator[Session]:
+    def _session(self, n_objectives: int = 1) -> Iterator[Session]:
         executor = self.make()
         session = Session(executor, self.patience_s)
         with tempfile.TemporaryDirectory() as folder:
-            job = Job(objective, _SPACE.template, takes_trial=True, checkpoints=folder)
+            job = Job(objective, _SPACE.template, takes_trial=True, n_objectives=n_objectives, checkpoints=folder)
             try:
                 executor.start(job, session.deliver, lambda: 123.0)
                 yield session

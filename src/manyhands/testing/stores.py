@@ -14,6 +14,8 @@ from manyhands.trial import Part, Report, Result, Trial, TrialState
 SPACE = Space({"rate": Float(0, 1), "model": Choice(["svm", {"depth": Int(1, 9)}]), "fixed": ("tuple", [1, None])})
 SPEC = StudySpec("a study", SPACE.spec(), metric="score", n_splits=3, seed=11, sampler="random", created_at=1.5)
 
+SEVERAL = replace(SPEC, direction=("minimize", "maximize"), metric=("error", "speed"))
+
 
 def a_trial(trial_id: int, **changes: object) -> Trial:
     """A running trial."""
@@ -24,7 +26,7 @@ def a_trial(trial_id: int, **changes: object) -> Trial:
 
 
 def a_full_trial(trial_id: int = 0) -> Trial:
-    """A trial in which no field has its default."""
+    """A trial of one objective in which no field has its default."""
     return a_trial(
         trial_id,
         state=TrialState.FAILED,
@@ -38,6 +40,20 @@ def a_full_trial(trial_id: int = 0) -> Trial:
         ended_at=1e9 + 2 / 3,
         worker="w1",
         order=4,
+        constraints=(-1e-300, 1 / 3),
+    )
+
+
+def a_trial_of_several_objectives(trial_id: int = 0) -> Trial:
+    """A trial that belongs to ``SEVERAL``."""
+    return a_trial(
+        trial_id,
+        state=TrialState.FINISHED,
+        values=(0.1 + 0.2, -1e300),
+        split_values=((0.1, -2e300), (0.5, 0.0)),
+        constraints=(0.0,),
+        ended_at=2e9,
+        order=0,
     )
 
 
@@ -102,6 +118,13 @@ class StoreContract:
 
         assert history.trials == [trial]
 
+    def test_the_values_of_several_objectives_come_back(self) -> None:
+        trial = a_trial_of_several_objectives()
+
+        history = self._written([SaveTrial(trial)], first=SEVERAL, spec=SEVERAL)
+
+        assert history.trials == [trial]
+
     def test_a_running_trial_comes_back(self) -> None:
         trial = a_trial(0)
 
@@ -161,6 +184,13 @@ class StoreContract:
         result = Result(0.1 + 0.2, None, {"n": [1, {"é": None}]})
 
         history = self._written([SaveTrial(a_trial(0)), SaveSplit(0, 2, result)])
+
+        assert history.splits == {(0, 2): result}
+
+    def test_splits_with_several_values_and_constraints_come_back(self) -> None:
+        result = Result(None, None, {}, (0.1 + 0.2, 1.0), (-1 / 3,))
+
+        history = self._written([SaveTrial(a_trial(0)), SaveSplit(0, 2, result)], first=SEVERAL, spec=SEVERAL)
 
         assert history.splits == {(0, 2): result}
 
@@ -343,6 +373,16 @@ class StoreContract:
         assert "'minimize'" in message
         assert "'maximize'" in message
 
+    def test_other_objectives_are_refused(self) -> None:
+        assert "'maximize'" in self._refusal(SEVERAL)
+
+    def test_another_order_of_objectives_is_refused(self) -> None:
+        store = self._with_an_outcome(SEVERAL, a_trial_of_several_objectives())
+
+        message = _refused(store, replace(SEVERAL, direction=("maximize", "minimize")), resume=True)
+
+        assert "another direction" in message
+
     def test_another_metric_is_refused(self) -> None:
         assert "'score'" in self._refusal(replace(SPEC, metric=None))
 
@@ -404,10 +444,12 @@ class StoreContract:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _written(self, *writes: list[SaveTrial | SaveSplit | SaveReports], spec: StudySpec = SPEC) -> History:
-        """What a later run finds of these writes."""
+    def _written(
+        self, *writes: list[SaveTrial | SaveSplit | SaveReports], first: StudySpec = SPEC, spec: StudySpec = SPEC
+    ) -> History:
+        """What a later run, of ``spec``, finds of these writes of the first one."""
         store = self.make()
-        store.open(SPEC, resume=True)
+        store.open(first, resume=True)
         for saves in writes:
             store.write(saves)
         store.close()
@@ -429,10 +471,10 @@ class StoreContract:
         store.close()
         return found
 
-    def _with_an_outcome(self) -> Store:
+    def _with_an_outcome(self, spec: StudySpec = SPEC, trial: Trial | None = None) -> Store:
         store = self.make()
-        store.open(SPEC, resume=True)
-        store.write([SaveTrial(a_full_trial())])
+        store.open(spec, resume=True)
+        store.write([SaveTrial(trial or a_full_trial())])
         store.end("done")
         store.close()
         return self.again(store)

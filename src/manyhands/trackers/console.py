@@ -49,6 +49,10 @@ class ConsoleTracker(Tracker):
         )
         self._face.begin()
 
+    def explained(self, text: str) -> None:
+        """Note what the sampler does."""
+        self._news.append(f"Sampler: {one_line(text)}")
+
     def trial_started(self, trial: Trial) -> None:
         """Note that it runs."""
         self._tally.start(trial)

@@ -16,7 +16,16 @@ from manyhands.results import show
 from manyhands.space import Space
 from manyhands.trackers.stream import is_terminal
 from manyhands.trackers.tally import Tally
-from manyhands.trackers.words import best_in_short, facts, minutes, one_line, params_in_short, progress, time_left
+from manyhands.trackers.words import (
+    best_so_far,
+    facts,
+    minutes,
+    one_line,
+    params_in_short,
+    progress,
+    time_left,
+    values_in_short,
+)
 from manyhands.trial import Trial
 
 _MOST_ROWS = 10
@@ -55,13 +64,19 @@ class LiveDisplay:
 
     def _frame(self, at: float, n_rows: int) -> Group:
         tally = self._tally
-        best = "no value yet" if tally.best is None else best_in_short(self._space, tally.best)
         return Group(
             self._head(at),
             Text("   ".join(facts(tally, at)), no_wrap=True, overflow="ellipsis"),
-            Text(best, style="bold", no_wrap=True, overflow="ellipsis"),
+            Text(self._best(), style="bold", no_wrap=True, overflow="ellipsis"),
             *(self._running(at, n_rows) if n_rows > 0 and tally.running else []),
         )
+
+    def _best(self) -> str:
+        found = self._tally.incumbents
+        if found.latest is None:
+            return "".join(best_so_far(self._tally)) or "no value yet"
+        words = values_in_short(self._tally, self._space, found.latest)
+        return f"best {words}" if found.best is not None else f"{found.n_front} on the Pareto front, the latest {words}"
 
     def _head(self, at: float) -> Table:
         tally = self._tally

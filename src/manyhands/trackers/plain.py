@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from typing import TextIO
 
-from manyhands.results import show
 from manyhands.space import Space
 from manyhands.trackers.stream import write_lines
 from manyhands.trackers.tally import Tally
-from manyhands.trackers.words import beginning, best_in_short, earlier_runs, facts, progress, time_left
+from manyhands.trackers.words import (
+    beginning,
+    best_so_far,
+    earlier_runs,
+    facts,
+    progress,
+    time_left,
+    values_in_short,
+)
 
 _LOOK_S = 1.0
 _LINE_S = 5.0  # between two lines at first; a long search writes fewer
@@ -25,7 +32,7 @@ class PlainLines:
         self._stream = stream
         self._tally = tally
         self._space = space
-        self._best = tally.best
+        self._latest = tally.incumbents.latest
         self._line_at = tally.began_at + _LINE_S
         self.next_at = 0.0
 
@@ -43,16 +50,16 @@ class PlainLines:
         write_lines(self._stream, news)
 
     def _new_best(self) -> list[str]:
-        best = self._tally.best
-        if best is None or best is self._best:
+        latest = self._tally.incumbents.latest
+        if latest is None or latest is self._latest:
             return []
-        self._best = best
-        return [f"New {best_in_short(self._space, best)}"]
+        self._latest = latest
+        what = "best" if self._tally.incumbents.best is not None else "on the Pareto front:"
+        return [f"New {what} {values_in_short(self._tally, self._space, latest)}"]
 
     def _standing(self, at: float) -> list[str]:
         if at < self._line_at:
             return []
         tally = self._tally
         self._line_at = at + min(_LONGEST_LINE_S, max(_LINE_S, (at - tally.began_at) / 10))
-        best = [] if tally.best is None else [f"best {show(tally.best.value)}"]
-        return [", ".join([progress(tally), *best, *facts(tally, at), *time_left(tally, at)])]
+        return [", ".join([progress(tally), *best_so_far(tally), *facts(tally, at), *time_left(tally, at)])]

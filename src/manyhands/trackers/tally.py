@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Mapping
 
+from manyhands.incumbents import incumbents_of
 from manyhands.ports import StudySpec
 from manyhands.trial import Report, Trial, TrialState
 
@@ -25,7 +26,7 @@ class Tally:
         running: Those on their way, by id; the last of them may still wait for a worker.
         reports: The last that each of these reported, by id.
         states: How many trials ended in each state.
-        best: The best finished trial.
+        incumbents: The best of the finished trials.
         n_done: How many trials have their outcome.
         n_before: How many of these came from earlier runs.
         n_lost: How many attempts were lost with their workers.
@@ -39,14 +40,14 @@ class Tally:
         self.running: dict[int, Trial] = {}
         self.reports: dict[int, Report] = {}
         self.states: Counter[TrialState] = Counter()
-        self.best: Trial | None = None
         self.n_done = 0
         self.n_lost = 0
         for trial in trials.values():
             if trial.state.is_end:
-                self.end(trial)
+                self._count(trial)
             else:
                 self.start(trial)
+        self.incumbents = incumbents_of(trials.values(), spec.direction)
         self.n_before = self.n_done
         self._marks = deque([(at, self.n_done)])
 
@@ -63,11 +64,8 @@ class Tally:
         """A trial does not run any more."""
         self.running.pop(trial.id, None)
         self.reports.pop(trial.id, None)
-        self.states[trial.state] += 1
-        self.n_done += trial.state.is_end
-        self.n_lost += len(trial.lost)
-        if trial.state is TrialState.FINISHED and trial.value is not None and self._is_best(trial.value):
-            self.best = trial
+        self._count(trial)
+        self.incumbents.add(trial)
 
     @property
     def n_running(self) -> int:
@@ -91,10 +89,10 @@ class Tally:
         n_left = self.max_trials - self.n_done
         return n_left / pace if n_left > 0 and self.n_done - self.n_before >= n_enough else None
 
-    def _is_best(self, value: float) -> bool:
-        if self.best is None or self.best.value is None:
-            return True
-        return value < self.best.value if self.spec.direction == "minimize" else value > self.best.value
+    def _count(self, trial: Trial) -> None:
+        self.states[trial.state] += 1
+        self.n_done += trial.state.is_end
+        self.n_lost += len(trial.lost)
 
     def _mark(self, at: float) -> None:
         if at - self._marks[-1][0] >= 1:

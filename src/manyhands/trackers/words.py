@@ -3,7 +3,8 @@
 import re
 from itertools import islice
 
-from manyhands.results import show, show_seconds
+from manyhands.objectives import goal, n_objectives, value_names
+from manyhands.results import show, show_seconds, show_values
 from manyhands.space import Point, Space
 from manyhands.trackers.tally import Tally
 from manyhands.trial import Trial
@@ -32,9 +33,20 @@ def params_in_short(space: Space, point: Point) -> str:
     return one_line(", ".join(f"{name}={show(value)[:80]}" for name, value in space.label(some).items()))
 
 
-def best_in_short(space: Space, trial: Trial) -> str:
-    """The best value and where it comes from."""
-    return f"best {show(trial.value)}, by trial {trial.id}: {params_in_short(space, trial.point)}"
+def values_in_short(tally: Tally, space: Space, trial: Trial) -> str:
+    """What a trial reached, and where it comes from."""
+    values = show_values(trial, value_names(tally.spec.direction, tally.spec.metric))
+    return f"{values}, by trial {trial.id}: {params_in_short(space, trial.point)}"
+
+
+def best_so_far(tally: Tally) -> list[str]:
+    """What has been reached, in two or three words; nothing if there is no value yet."""
+    found = tally.incumbents
+    if found.closest is not None:
+        return ["none feasible"]
+    if n_objectives(tally.spec.direction) > 1:
+        return [f"{found.n_front} on the Pareto front"] if found.n_front else []
+    return [] if found.best is None else [f"best {show(found.best.value)}"]
 
 
 def minutes(seconds: float) -> str:
@@ -50,9 +62,9 @@ def minutes(seconds: float) -> str:
 
 def beginning(tally: Tally) -> str:
     """What is about to happen."""
-    goal = "" if tally.max_trials is None else f", {_count(tally.max_trials, 'trial')}"
+    n_trials = "" if tally.max_trials is None else f", {_count(tally.max_trials, 'trial')}"
     workers = _count(tally.n_workers, "worker")
-    return f"Study {tally.spec.name!r} begins: {tally.spec.direction}{goal}, {workers}."
+    return f"Study {tally.spec.name!r} begins: {goal(tally.spec.direction, tally.spec.metric)}{n_trials}, {workers}."
 
 
 def earlier_runs(tally: Tally) -> list[str]:
@@ -62,7 +74,8 @@ def earlier_runs(tally: Tally) -> list[str]:
         return []
     counts = ", ".join(_states(tally)) or "none ended"
     done = f"after {_count(tally.n_before, 'trial')} of earlier runs ({counts})"
-    best = "" if tally.best is None else f", best {show(tally.best.value)} by trial {tally.best.id}"
+    best = "".join(f", {words}" for words in best_so_far(tally))
+    best += "" if tally.incumbents.best is None else f" by trial {tally.incumbents.best.id}"
     again = f"; {n_again} that had not ended run again" if n_again else ""
     return [f"Study {tally.spec.name!r} goes on {done}{best}{again}."]
 
@@ -91,9 +104,8 @@ def time_left(tally: Tally, at: float) -> list[str]:
 
 def ending(tally: Tally, at: float, reason: str) -> str:
     """What came out, how long it took, and why it is over."""
-    best = [] if tally.best is None else [f"best {show(tally.best.value)}"]
     took = f"{'this run ' if tally.n_before else ''}in {show_seconds(at - tally.began_at)}"
-    words = [*(_states(tally) or ["no trial ended"]), *_lost(tally), *best, took]
+    words = [*(_states(tally) or ["no trial ended"]), *_lost(tally), *best_so_far(tally), took]
     return f"Study {tally.spec.name!r}: {', '.join(words)}. It ended because {one_line(reason)}."
 
 

@@ -44,7 +44,8 @@ class TrialHandle:
         Never waits for the network: reports are sent in the background, and in order.
 
         Args:
-            value: What is optimised, as it stands now. NaN and infinities are kept as "no value".
+            value: What is optimised, as it stands now; with several objectives any number that tells how it goes. NaN
+                and infinities are kept as "no value".
             step: How far the trial is, such as the epoch; counted from 0 if not given.
             **metrics: Anything else worth keeping.
 

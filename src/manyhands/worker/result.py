@@ -1,4 +1,4 @@
-"""From what an objective returned to its value: a number, or a clear word on why there is none."""
+"""From what an objective returned to its value, or values: numbers, or a clear word on why there are none."""
 
 from __future__ import annotations
 
@@ -14,45 +14,108 @@ class Unclear(Exception):  # noqa: N818 - not an error of this code, and never l
         self.fatal = fatal
 
 
-def read_result(returned: object, metric: str | None) -> tuple[float, float | None, dict[str, object]]:
-    """Return value, variance and the other metrics.
+def read_result(
+    returned: object, metric: str | tuple[str, ...] | None, n_objectives: int = 1
+) -> tuple[float | None, float | None, dict[str, object], tuple[float, ...], tuple[float, ...]]:
+    """Return value, variance, the other metrics, values and constraints: the fields of a ``Result``.
+
+    Args:
+        returned: What the objective returned.
+        metric: The key under which it has its value; one for each of several objectives; or None.
+        n_objectives: How many values there must be. With one it is the value, with several they are the values.
 
     Raises:
         Unclear: There is no finite number to be found, or it cannot be told which entry of a dict is meant.
     """
     if not isinstance(returned, dict):
         if metric is not None:
+            needed = "that key" if isinstance(metric, str) else "these keys"
             raise Unclear(
-                f"the objective returned {_shown(returned)}, but metric={metric!r} needs a dict with that key",
+                f"the objective returned {_shown(returned)}, but metric={_listed(metric)!r} needs a dict with {needed}",
                 fatal=True,
             )
-        return _finite(returned, "the objective returned"), None, {}
-    key = _key_of_value(returned, metric)
-    value = _finite(returned[key], f"the objective returned, under {key!r},")
-    variance = returned.get("variance")
-    if variance is not None:
-        variance = _finite(variance, "the objective returned, under 'variance',")
-        if variance < 0:
-            raise Unclear(f"the objective returned the variance {variance!r}, which is below 0")
-    others = {clean(str(k)): keepable(v) for k, v in returned.items() if k not in (key, "variance")}
-    return value, variance, others
+        value, values = _read_values(returned, n_objectives, "the objective returned")
+        return value, None, {}, values, ()
+    keys = _keys_of_values(returned, metric, n_objectives)
+    if isinstance(metric, tuple):
+        value, values = None, tuple(_finite(returned[key], f"the objective returned, under {key!r},") for key in metric)
+    else:
+        value, values = _read_values(returned[keys[0]], n_objectives, f"the objective returned, under {keys[0]!r},")
+    used = (*keys, "variance", "constraints")
+    others = {clean(str(k)): keepable(v) for k, v in returned.items() if k not in used}
+    return value, _read_variance(returned), others, values, _read_constraints(returned)
 
 
-def _key_of_value(returned: dict[object, object], metric: str | None) -> str:
-    keys = ", ".join(map(repr, returned)) or "nothing"
+def _keys_of_values(
+    returned: dict[object, object], metric: str | tuple[str, ...] | None, n_objectives: int
+) -> tuple[str, ...]:
+    has = ", ".join(map(repr, returned)) or "nothing"
     if metric is not None:
-        if metric in returned:
-            return metric
-        raise Unclear(f"the objective returned a dict without {metric!r}, the metric to optimise; it has {keys}")
+        metrics = (metric,) if isinstance(metric, str) else metric
+        missing = [key for key in metrics if key not in returned]
+        if not missing:
+            return metrics
+        raise Unclear(f"the objective returned a dict without {missing[0]!r}, the metric to optimise; it has {has}")
+    if n_objectives > 1:
+        if "values" in returned:
+            return ("values",)
+        raise Unclear(
+            f"the objective returned a dict without 'values', so it is unclear what to optimise. Return "
+            f"{n_objectives} numbers under 'values', or name their keys with metric=[...]; the dict has {has}",
+            fatal=True,
+        )
     named = [key for key in ("value", "loss") if key in returned]
     if len(named) == 1:
-        return named[0]
+        return (named[0],)
     both = "both 'value' and 'loss'" if named else "neither 'value' nor 'loss'"
     raise Unclear(
         f"the objective returned a dict with {both}, so it is unclear what to optimise. "
-        f"Name it, as in metric={next(iter(returned), 'accuracy')!r}; the dict has {keys}",
+        f"Name it, as in metric={next(iter(returned), 'accuracy')!r}; the dict has {has}",
         fatal=True,
     )
+
+
+def _read_values(value: object, n_objectives: int, who: str) -> tuple[float | None, tuple[float, ...]]:
+    """The value of one objective, or the values of several."""
+    if n_objectives == 1:
+        if isinstance(value, list | tuple) and len(value) > 1:
+            raise Unclear(
+                f"{who} {_shown(value)}, which is not a number. For several objectives give a direction for each, "
+                f"as in direction=['minimize', 'maximize']",
+                fatal=True,
+            )
+        return _finite(value, who), ()
+    listed = _listed(value)
+    if not isinstance(listed, list) or len(listed) != n_objectives:
+        found = number(value)
+        raise Unclear(
+            f"{who} {_shown(value)}, which is not a list of {n_objectives} numbers, one for each objective",
+            # None, NaN and the like may only say that this trial has gone wrong
+            fatal=isinstance(listed, list) or (found is not None and math.isfinite(found)),
+        )
+    return None, _all_finite(listed, who)
+
+
+def _read_variance(returned: dict[object, object]) -> float | None:
+    if returned.get("variance") is None:
+        return None
+    variance = _finite(returned["variance"], "the objective returned, under 'variance',")
+    if variance < 0:
+        raise Unclear(f"the objective returned the variance {variance!r}, which is below 0")
+    return variance
+
+
+def _read_constraints(returned: dict[object, object]) -> tuple[float, ...]:
+    given = returned.get("constraints")
+    if given is None:
+        return ()
+    listed = _listed(given)
+    if not isinstance(listed, list):
+        raise Unclear(
+            f"the objective returned, under 'constraints', {_shown(given)}, which is not a list of numbers",
+            fatal=number(given) is not None,
+        )
+    return _all_finite(listed, "the objective returned, under 'constraints',")
 
 
 def number(value: object) -> float | None:
@@ -103,6 +166,19 @@ def _unwrapped(value: object) -> object:
         return value
     item = getattr(value, "item", None)
     return item() if callable(item) else value
+
+
+def _listed(value: object) -> object:
+    """The list that a tuple or an array of one dimension is; any other object as it is."""
+    if isinstance(value, tuple):
+        return list(value)
+    shape = getattr(value, "shape", None)
+    to_list = getattr(value, "tolist", None)
+    return to_list() if isinstance(shape, tuple) and len(shape) == 1 and callable(to_list) else value
+
+
+def _all_finite(values: list[object], who: str) -> tuple[float, ...]:
+    return tuple(_finite(value, f"{who} as number {i + 1}") for i, value in enumerate(values))
 
 
 def _finite(value: object, who: str) -> float:

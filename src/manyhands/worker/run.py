@@ -15,12 +15,12 @@ def run_part(job: Job, handle: TrialHandle) -> list[object]:
     """Run the objective and return how it ended: a tag, and what belongs to it.
 
     Returns:
-        ``["finished", [value, variance, metrics]]``, ``["failed", [reason, traceback, fatal]]``
+        ``["finished", [value, variance, metrics, values, constraints]]``, ``["failed", [reason, traceback, fatal]]``
         or ``["stopped", reason]``.
     """
     try:
         returned = job.objective(handle.params, handle) if job.takes_trial else job.objective(handle.params)
-        return ["finished", list(read_result(returned, job.metric))]
+        return ["finished", list(read_result(returned, job.metric, job.n_objectives))]
     except TrialStopped as stopped:
         return ["stopped", _shortened(str(stopped))]
     except Unclear as unclear:
