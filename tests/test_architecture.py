@@ -78,7 +78,12 @@ MAY_IMPORT = {
 #: Heavy libraries, and the only files that may import them; an import inside a function counts as well.
 ADAPTERS = {
     "zmq": {"wire/channel.py"},
-    "scipy": {"samplers/sobol.py"},
+    "scipy": {
+        "samplers/sobol.py",
+        *(f"samplers/gp/{name}.py" for name in ("acquisition", "fitting", "linalg", "search", "targets")),
+        "samplers/tpe/density.py",
+    },
+    "threadpoolctl": {"samplers/gp/sampler.py"},
     "sklearn": {"demo.py"},
     "pandas": {"study.py", "tables.py"},
     "pyarrow": {"tables.py"},

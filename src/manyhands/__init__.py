@@ -16,6 +16,8 @@ _HOMES = {
     "Trial": "trial",
     "TrialState": "trial",
     "TrialHandle": "worker.handle",
+    "GPSampler": "samplers.gp.sampler",
+    "TPESampler": "samplers.tpe.sampler",
     "RandomSampler": "samplers.random",
     "GridSampler": "samplers.grid",
     "SobolSampler": "samplers.sobol",

@@ -29,9 +29,11 @@ from manyhands.ports import StopRule as StopRule
 from manyhands.ports import Tracker as Tracker
 from manyhands.rules import NoProgress as NoProgress
 from manyhands.rules import Target as Target
+from manyhands.samplers.gp.sampler import GPSampler as GPSampler
 from manyhands.samplers.grid import GridSampler as GridSampler
 from manyhands.samplers.random import RandomSampler as RandomSampler
 from manyhands.samplers.sobol import SobolSampler as SobolSampler
+from manyhands.samplers.tpe.sampler import TPESampler as TPESampler
 from manyhands.space import Space as Space
 from manyhands.stores.memory import MemoryStore as MemoryStore
 from manyhands.stores.sqlite import SqliteStore as SqliteStore

@@ -1,5 +1,7 @@
 from manyhands.ports import Sampler
-from manyhands.samplers import GridSampler, RandomSampler, SobolSampler
+from manyhands.samplers import GridSampler, RandomSampler, SobolSampler, make_sampler
+from manyhands.samplers.gp.sampler import GPSampler
+from manyhands.samplers.tpe.sampler import TPESampler
 from manyhands.testing.samplers import SamplerContract
 
 
@@ -18,3 +20,20 @@ class TestGridSampler(SamplerContract):
 
     def make(self) -> Sampler:
         return GridSampler(n=25)
+
+
+class TestTPESampler(SamplerContract):
+    n = 40
+
+    def make(self) -> Sampler:
+        return TPESampler()
+
+
+class TestGPSampler(SamplerContract):
+    def make(self) -> Sampler:
+        return GPSampler()
+
+
+class TestAutoSampler(SamplerContract):
+    def make(self) -> Sampler:
+        return make_sampler("auto")

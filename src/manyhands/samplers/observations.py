@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from manyhands.ports import Outcome
 from manyhands.samplers.cube import Array, Cube
+from manyhands.samplers.noise import variance_of_means
 from manyhands.space import Point
 from manyhands.trial import Trial
 
@@ -30,6 +31,7 @@ class Observations:
         self._losses = _Growing(n_objectives)
         self._violations = _Growing(0)
         self._variances = _Growing(1)
+        self._splits = _Growing(0)
         self._pending: dict[int, Array] = {}
 
     def add(self, trial: Trial, outcome: Outcome | None) -> None:
@@ -41,6 +43,9 @@ class Observations:
         violations = () if outcome is None else outcome.violations
         self._violations.widen(len(violations))
         self._violations.append(np.resize(np.array(violations), self._violations.width) if violations else None)
+        splits = [] if outcome is None else [v[0] if isinstance(v, tuple) else v for v in trial.split_values]
+        self._splits.widen(len(splits))
+        self._splits.append(np.array(splits) if splits else None)
         has_variance = outcome is not None and outcome.variance is not None
         self._variances.append(np.array([outcome.variance]) if has_variance else None)  # type: ignore[union-attr]
         self.n += 1
@@ -68,10 +73,17 @@ class Observations:
         """By how much constraints were broken, shape (n, n_constraints); NaN for failed trials."""
         return self._violations.filled
 
-    @property
-    def variances(self) -> Array:
-        """Of the noise in the first loss, shape (n,); NaN where unknown."""
-        return self._variances.filled[:, 0]
+    def variances(self, n: int) -> Array:
+        """Of the noise in the first loss, as the first ``n`` outcomes tell it, shape (n,); 0 where unknown.
+
+        Of trials with splits it is told from the splits; see ``variance_of_means``.
+        """
+        found = np.nan_to_num(self._variances.filled[:n, 0])
+        splits = self._splits.filled[:n]
+        is_split = ~np.isnan(splits).any(1) if splits.shape[1] > 1 else np.zeros(n, dtype=bool)
+        if is_split.any():
+            found[is_split] = variance_of_means(splits[is_split])
+        return found
 
     @property
     def failed(self) -> NDArray[np.bool_]:

@@ -1,0 +1,1 @@
+"""Gaussian-process search, without PyTorch."""

@@ -1,0 +1,97 @@
+"""What the outcomes of a search say of places not tried yet."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyhands.samplers.cube import Array
+from manyhands.samplers.gp.acquisition import Acquisition, log_expected_improvement, log_feasibility, product
+from manyhands.samplers.gp.features import Features
+from manyhands.samplers.gp.surrogate import Surrogate, Training
+from manyhands.samplers.gp.targets import Targets, of_losses, of_violations, scalarised
+from manyhands.samplers.observations import Observations
+
+_N_FANTASIES = 16
+_N_INCUMBENTS = 50  # with noise the best point need not be the one with the least loss
+_N_ANCHORS = 5
+_FEWEST = 2  # trials with a loss, to model it
+
+
+class Belief:
+    """Models of the loss, of each constraint, and of where trials fail.
+
+    Args:
+        features: Of the space.
+        known: All outcomes; grows while this is in use.
+        n_objectives: How many losses an outcome has.
+    """
+
+    def __init__(self, features: Features, known: Observations, n_objectives: int):
+        self._features = features
+        self._known = known
+        self._n_objectives = n_objectives
+        self._loss = Surrogate(features)
+        self._constraints: list[Surrogate] = []
+        self._failure = Surrogate(features)
+
+    def acquisition(self, pending: Array, rng: np.random.Generator) -> tuple[Acquisition, Array]:
+        """What to make large, and the rows of the best trials so far, shape (n, n_dimensions).
+
+        Args:
+            pending: Rows of the trials that run, shape (n, n_dimensions).
+            rng: Draws fantasies, and weights if there are several objectives.
+        """
+        factors = self._feasibility()
+        candidates = np.flatnonzero(self._is_feasible())
+        if len(candidates) < _FEWEST:
+            return product(factors) if factors else _indifferent, self._known.rows[-_N_ANCHORS:]
+        improvement, anchors = self._improvement(candidates, pending, rng)
+        return product([improvement, *factors]), anchors
+
+    def _improvement(
+        self, feasible: NDArray[np.intp], pending: Array, rng: np.random.Generator
+    ) -> tuple[Acquisition, Array]:
+        losses = self._known.losses
+        if self._n_objectives == 1:
+            losses = losses[:, 0]
+            process = self._loss.posterior(self._known.n, lambda n: self._targets(losses[:n]))
+        else:
+            losses = scalarised(losses, rng.dirichlet(np.ones(self._n_objectives)))
+            process = Surrogate(self._features).posterior_at_once(self._targets(losses))
+        incumbents = self._known.rows[feasible[np.argsort(losses[feasible], kind="stable")[:_N_INCUMBENTS]]]
+        mean, _ = process.predict(self._features.of(incumbents))
+        best: Array | float = mean.min()
+        if len(pending):
+            normals = rng.standard_normal((len(pending), _N_FANTASIES))
+            fantasies = process.sample(self._features.of(pending), normals)
+            process = process.imagining(pending, fantasies)
+            best = np.minimum(best, fantasies.min(0))
+        return log_expected_improvement(process, best), incumbents[np.argsort(mean, kind="stable")[:_N_ANCHORS]]
+
+    def _feasibility(self) -> list[Acquisition]:
+        known = self._known
+        while len(self._constraints) < known.violations.shape[1]:
+            self._constraints.append(Surrogate(self._features))
+        kinds = list(zip(self._constraints, known.violations.T, strict=True))
+        if known.failed.any():
+            kinds.append((self._failure, np.where(known.failed, 1.0, -1.0)))
+        return [log_feasibility(surrogate.posterior(known.n, self._border_of(column))) for surrogate, column in kinds]
+
+    def _is_feasible(self) -> NDArray[np.bool_]:
+        return np.asarray(~self._known.failed & ~(self._known.violations > 0).any(1))
+
+    def _targets(self, losses: Array) -> Targets:
+        has_loss = ~np.isnan(losses)
+        n = len(losses)
+        noise = self._known.variances(n)
+        return of_losses(self._known.rows[:n][has_loss], losses[has_loss], noise[has_loss])
+
+    def _border_of(self, violations: Array) -> Training:
+        def training(n: int) -> Targets:
+            is_known = ~np.isnan(violations[:n])
+            return of_violations(self._known.rows[:n][is_known], violations[:n][is_known])
+
+        return training
+
+
+def _indifferent(features: Array, with_gradient: bool) -> tuple[Array, Array | None]:
+    return np.zeros(len(features)), np.zeros_like(features) if with_gradient else None

@@ -1,0 +1,95 @@
+"""The ``gp`` sampler: Bayesian optimisation with a Gaussian process."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from manyhands.checks import check_whole
+from manyhands.ports import Outcome, Problem
+from manyhands.samplers.cube import Array, Cube
+from manyhands.samplers.finite import Untried
+from manyhands.samplers.gp.belief import Belief
+from manyhands.samplers.gp.features import Features
+from manyhands.samplers.gp.search import CandidateSearch
+from manyhands.samplers.observations import Observations
+from manyhands.samplers.startup import Lattice
+from manyhands.space import Point
+from manyhands.trial import Trial
+
+_STREAM = 3
+_FEWEST = 3  # outcomes, to model anything
+_FEW_POINTS = 1000  # a space of no more is looked through whole
+_TRIES = 100
+
+
+class GPSampler:
+    """Models the loss by a Gaussian process, and tries where the expected improvement is largest.
+
+    ARD Matern-5/2 kernel with bent inputs and drawn-in outputs (Cowen-Rivers et al. 2022, HEBO), most probable
+    hyperparameters, logarithmic expected improvement (Ament et al. 2023). Running trials are given values drawn from
+    the model (Snoek et al. 2012). Several objectives are scalarised anew for each trial (Knowles 2006, ParEGO);
+    constraints, and the places where trials fail, have models of their own, whose chance of being kept multiplies the
+    improvement (Gardner et al. 2014). Conditional parameters that are not active lie in the middle of their range.
+
+    Past 300 outcomes the model learns from the best ones and a selection of the others, so a suggestion costs no more.
+
+    Args:
+        n_startup: How many points to spread evenly at first; by default the number of parameters and one, within 4 to
+            10.
+
+    Raises:
+        SettingsError: ``n_startup`` is no whole number from 1 on.
+    """
+
+    learns = True
+
+    def __init__(self, n_startup: int | None = None):
+        check_whole(n_startup=n_startup)
+        self._n_startup = n_startup
+
+    def start(self, problem: Problem) -> None:
+        """Prepare for a search; see ``manyhands.ports.Sampler``."""
+        self._space = problem.space
+        self._seed = problem.seed
+        self._cube = Cube(problem.space)
+        features = Features(self._cube)
+        self._search = CandidateSearch(self._cube, features)
+        self._observations = Observations(self._cube, problem.n_objectives)
+        self._untried = Untried(problem.space)
+        self._lattice = Lattice(self._cube.n_dimensions, problem.seed)
+        self._n_first = self._n_startup or max(4, min(self._cube.n_dimensions + 1, 10))
+        self._belief = Belief(features, self._observations, problem.n_objectives)
+        self._threads = ThreadpoolController()
+
+    def observe(self, trial: Trial, outcome: Outcome | None) -> None:
+        """Learn of an outcome; see ``manyhands.ports.Sampler``."""
+        self._observations.add(trial, outcome)
+        self._untried.note_outcome(trial.id, trial.point)
+
+    def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
+        """Return the most promising point, as far as it can be told."""
+        rng = np.random.default_rng([self._seed, _STREAM, trial_id])
+        self._untried.note_running(running)
+        pending = self._observations.pending(running)
+        start = float(rng.random())
+        return self._untried.first_new(trial_id, self._candidates(trial_id, pending, rng), start)
+
+    def _candidates(self, trial_id: int, pending: Array, rng: np.random.Generator) -> Iterator[Point]:
+        """Points in order of preference; made as they are asked for."""
+        if self._observations.n < _FEWEST or self._observations.n + len(pending) < self._n_first:
+            yield self._cube.decode(self._lattice.row(trial_id))
+        else:
+            # More threads make matrices of this size no faster, and take the cores from the workers.
+            with self._threads.limit(limits=1, user_api="blas"):
+                rows = self._promising(pending, rng)
+            yield from map(self._cube.decode, rows)
+        for _ in range(_TRIES):
+            yield self._space.sample(rng)
+
+    def _promising(self, pending: Array, rng: np.random.Generator) -> Array:
+        acquisition, anchors = self._belief.acquisition(pending, rng)
+        if self._untried.size is None or self._untried.size > _FEW_POINTS:
+            return self._search.best_rows(acquisition, anchors, rng)
+        untried = [self._cube.encode(point) for point in self._untried.points()]
+        return self._search.best_of(acquisition, np.array(untried).reshape(-1, self._cube.n_dimensions))

@@ -1,0 +1,138 @@
+"""Where an acquisition function is large: many candidates, gradients from the best of them, then discrete steps."""
+
+import numpy as np
+from scipy.optimize import fmin_l_bfgs_b
+
+from manyhands.samplers.cube import Array, Cube
+from manyhands.samplers.gp.acquisition import Acquisition
+from manyhands.samplers.gp.features import Features
+
+_N_GLOBAL = 512
+_N_LOCAL = 256
+_N_STARTS = 5
+_N_CLIMBING_STEPS = 30
+_N_RANKED = 20  # more than one is of use only where some may have been tried
+_STEP_SIZES = (0.2, 0.05, 0.0125)
+_LEAST_GAP = 0.05  # between points to climb from
+
+
+class CandidateSearch:
+    """Looks for rows of a cube at which an acquisition function is large.
+
+    Args:
+        cube: Where to look.
+        features: Makes features of its rows.
+    """
+
+    def __init__(self, cube: Cube, features: Features):
+        self._cube = cube
+        self._features = features
+        dimensions = np.flatnonzero(~cube.is_unordered & (cube.n_values != 1))
+        self._climbing = dimensions
+        self._climbing_features = features.first[dimensions]
+
+    def best_rows(self, acquisition: Acquisition, anchors: Array, rng: np.random.Generator) -> Array:
+        """Rows by what they promise, the best one first; each stands for a point.
+
+        Args:
+            acquisition: What to make large.
+            anchors: Rows near which good ones may lie, shape (n, n_dimensions).
+            rng: Draws candidates.
+        """
+        anywhere = rng.random((_N_GLOBAL, self._cube.n_dimensions))
+        candidates = self._cube.snap(np.vstack([anywhere, self._near(anchors, rng)]))
+        values, _ = acquisition(self._features.of(candidates), False)
+        climbed = self._climb(acquisition, _apart(candidates, values))
+        climbed_values, _ = acquisition(self._features.of(climbed), False)
+        rows, values = _ranked(np.vstack([climbed, candidates]), np.concatenate([climbed_values, values]))
+        return self._step(acquisition, rows, values)
+
+    def best_of(self, acquisition: Acquisition, rows: Array) -> Array:
+        """The given rows, by what they promise."""
+        values, _ = acquisition(self._features.of(rows), False)
+        return _ranked(rows, values)[0]
+
+    def _near(self, anchors: Array, rng: np.random.Generator) -> Array:
+        """Rows around the anchors: some of their coordinates moved, by steps of several sizes."""
+        shape = (_N_LOCAL, self._cube.n_dimensions)
+        base = anchors[rng.integers(len(anchors), size=_N_LOCAL)]
+        steps = rng.choice(_STEP_SIZES, size=(_N_LOCAL, 1)) * rng.standard_normal(shape)
+        anew = rng.random(shape)
+        share = rng.choice([1.0, 0.5, 2.0 / max(shape[1], 2)], size=(_N_LOCAL, 1))
+        moved = np.where(self._cube.is_unordered, anew, _reflected(base + steps))
+        rows = np.where(rng.random(shape) < share, moved, base)
+        return np.where(np.isnan(rows), anew, rows)  # parameters that become active are drawn
+
+    def _climb(self, acquisition: Acquisition, starts: Array) -> Array:
+        """The starts, moved uphill along their ordered dimensions, as one problem of L-BFGS, and snapped."""
+        if not len(self._climbing):
+            return starts
+        base = self._features.of(starts)
+        is_active = ~np.isnan(starts[:, self._climbing])
+
+        def downhill(x: Array) -> tuple[float, Array]:
+            moved = base.copy()
+            moved[:, self._climbing_features] = x.reshape(is_active.shape)
+            values, gradients = acquisition(moved, True)
+            assert gradients is not None  # noqa: S101 - they were asked for
+            return -float(values.sum()), -(gradients[:, self._climbing_features] * is_active).ravel()
+
+        x0 = base[:, self._climbing_features].ravel()
+        bounds = [(0.0, 1.0)] * len(x0)
+        x, _, _ = fmin_l_bfgs_b(downhill, x0, bounds=bounds, maxfun=_N_CLIMBING_STEPS, factr=1e8, pgtol=1e-4)
+        rows = starts.copy()
+        rows[:, self._climbing] = np.where(is_active, x.reshape(is_active.shape), np.nan)
+        return self._cube.snap(rows)
+
+    def _step(self, acquisition: Acquisition, rows: Array, values: Array) -> Array:
+        """Go from the best row to its best discrete neighbour, while that promises more."""
+        for _ in range(3):
+            neighbours = self._neighbours(rows[0])
+            if not len(neighbours):
+                break
+            best = values[0]
+            found, _ = acquisition(self._features.of(neighbours), False)
+            rows, values = _ranked(np.vstack([rows, neighbours]), np.concatenate([values, found]))
+            if values[0] <= best + 1e-9:
+                break
+        return rows
+
+    def _neighbours(self, row: Array) -> Array:
+        """Rows that differ in one discrete dimension: by any other option, or by up to two steps."""
+        cube = self._cube
+        moved = []
+        for i in np.flatnonzero((cube.n_values > 1) & ~np.isnan(row)).tolist():
+            here = int(cube.value_index(i, row[i : i + 1])[0])
+            there = set(range(cube.n_values[i]))
+            if not cube.is_unordered[i]:
+                there &= {here - 2, here - 1, here + 1, here + 2}
+            for other in sorted(there - {here}):
+                moved.append(np.where(np.isnan(row), 0.5, row))
+                moved[-1][i] = cube.centres[i][other]
+        return cube.snap(np.array(moved).reshape(-1, cube.n_dimensions))
+
+
+def _ranked(rows: Array, values: Array) -> tuple[Array, Array]:
+    order = np.argsort(-values, kind="stable")[:_N_RANKED]
+    return rows[order], values[order]
+
+
+def _apart(rows: Array, values: Array) -> Array:
+    """The best rows, no two of which are near neighbours."""
+    chosen: list[Array] = []
+    for row in rows[np.argsort(-values, kind="stable")[: 20 * _N_STARTS]]:
+        # Rows of different branches of a tree may have no dimension in common, and are then far apart.
+        if all(np.nanmax(np.abs(row - other), initial=0.0) > _LEAST_GAP or _branches(row, other) for other in chosen):
+            chosen.append(row)
+        if len(chosen) == _N_STARTS:
+            break
+    return np.array(chosen)
+
+
+def _branches(row: Array, other: Array) -> bool:
+    return bool((np.isnan(row) != np.isnan(other)).any())
+
+
+def _reflected(x: Array) -> Array:
+    x = np.abs(x)
+    return np.asarray(np.clip(np.where(x > 1.0, 2.0 - x, x), 0.0, 1.0))
