@@ -39,7 +39,7 @@ SCRIPT = """
 
     study = mh.tune(
         objective, {"x": mh.Float(0, 1)}, max_trials=int(n_trials), workers=int(workers), splits=int(splits) or None,
-        store=store, name="s", seed=5, progress=False, trackers=[Acknowledge()],
+        store=store, name="s", seed=5, progress=False, trackers=[Acknowledge()], sampler="random",
     )
     print(json.dumps(len(study.trials)))
 """
@@ -137,7 +137,15 @@ def test_a_sequential_search_that_is_killed_ends_as_if_it_had_not_been(start_scr
     trials = check_that_nothing_was_lost(torture, 600)
     assert torture.n_kills == N_KILLS
     assert 20 < n_before < 600
-    calm = mh.tune(lambda p: p["x"] * 100, {"x": mh.Float(0, 1)}, max_trials=600, workers=1, seed=5, progress=False)
+    calm = mh.tune(
+        lambda p: p["x"] * 100,
+        {"x": mh.Float(0, 1)},
+        max_trials=600,
+        sampler="random",
+        executor="inline",
+        seed=5,
+        progress=False,
+    )
     assert [(t.id, t.point, t.value) for t in trials.values()] == [(t.id, t.point, t.value) for t in calm.trials]
 
 

@@ -60,7 +60,7 @@ CASES = {
 
 
 def replay(path, settings):
-    search = Search(mh.Space(SPACE), make_sampler("random"), Settings(seed=11, **settings))
+    search = Search(mh.Space(SPACE), make_sampler("auto"), Settings(seed=11, **settings))
     commands = [search.handle(event) for event in eventlog.read(path)]
     return search, commands
 

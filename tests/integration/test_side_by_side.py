@@ -129,7 +129,7 @@ SCRIPT = """
 
     store, name = sys.argv[1:]
     study = mh.tune(lambda p: p["x"], {"x": mh.Float(0, 1)}, max_trials=150, workers=2, store=store, name=name, seed=4,
-                    progress=False)
+                    sampler="random", progress=False)
     print(json.dumps([t.value for t in study.trials]))
 """
 

@@ -1,6 +1,7 @@
 """What a model learns from: rows of the unit cube and what came of them, in arrays that grow in place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ class Observations:
         self._variances = _Growing(1)
         self._splits = _Growing(0)
         self._pending: dict[int, Array] = {}
+        self._tried: set[bytes] = set()
 
     def add(self, trial: Trial, outcome: Outcome | None) -> None:
         """Learn of an outcome; None for a trial that failed."""
@@ -48,6 +50,8 @@ class Observations:
         self._splits.append(np.array(splits) if splits else None)
         has_variance = outcome is not None and outcome.variance is not None
         self._variances.append(np.array([outcome.variance]) if has_variance else None)  # type: ignore[union-attr]
+        if trial.id >= 0:  # what a former study tried may be tried again
+            self._tried.add(_key(self.rows[-1] if row is None else row))
         self.n += 1
 
     def pending(self, running: Mapping[int, Point]) -> Array:
@@ -57,6 +61,11 @@ class Observations:
         for trial_id in running.keys() - self._pending.keys():
             self._pending[trial_id] = self.cube.encode(running[trial_id])
         return np.array([self._pending[i] for i in sorted(running)]).reshape(-1, self.cube.n_dimensions)
+
+    def new_first(self, rows: Array, pending: Array) -> Iterator[Array]:
+        """The rows in their order, but those that were tried, or are being tried, after all others."""
+        busy = set(map(_key, pending))
+        return chain((row for row in rows if (key := _key(row)) not in self._tried and key not in busy), rows)
 
     @property
     def rows(self) -> Array:
@@ -89,6 +98,10 @@ class Observations:
     def failed(self) -> NDArray[np.bool_]:
         """Which trials have no loss, shape (n,)."""
         return np.isnan(self.losses[:, 0])
+
+
+def _key(row: Array) -> bytes:
+    return np.nan_to_num(row, nan=-1.0).tobytes()
 
 
 class _Growing:

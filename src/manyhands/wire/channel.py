@@ -53,11 +53,13 @@ class Connection(Struct, frozen=True):
     worker_secret: str
 
     def write(self, path: Path) -> None:
-        """Write the connection file, readable by its user only."""
-        path.unlink(missing_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        """Write the connection file, readable by its user only; whoever waits for it never sees a part of it."""
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(fd, "w", encoding="utf-8") as file:
             json.dump({field: getattr(self, field) for field in self.__struct_fields__}, file)
+        draft.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> "Connection":

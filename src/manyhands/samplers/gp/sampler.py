@@ -83,7 +83,7 @@ class GPSampler:
             # More threads make matrices of this size no faster, and take the cores from the workers.
             with self._threads.limit(limits=1, user_api="blas"):
                 rows = self._promising(pending, rng)
-            yield from map(self._cube.decode, rows)
+            yield from map(self._cube.decode, self._observations.new_first(rows, pending))
         for _ in range(_TRIES):
             yield self._space.sample(rng)
 

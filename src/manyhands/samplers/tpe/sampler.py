@@ -1,8 +1,7 @@
 """The tree-structured Parzen estimator: suggests what is likelier among good configurations than among the others."""
 
 import math
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -22,6 +21,7 @@ _GOOD_SHARE = 0.1
 _MOST_GOOD = 25
 _MOST_BAD = 300
 _SCALE = 0.4  # the width of a lone kernel
+_OWN_SHARE = 0.2  # of a good configuration's weight, for the kernel with a width of its own
 
 
 class TPESampler:
@@ -56,7 +56,6 @@ class TPESampler:
         self._observations = Observations(self._cube, problem.n_objectives)
         self._ranking = Ranking(self._observations)
         self._untried = Untried(problem.space)
-        self._tried: set[bytes] = set()
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         """Return the candidate with the best ratio that was not tried yet."""
@@ -68,7 +67,7 @@ class TPESampler:
             candidates = self._cube.snap(np.vstack([self._startup_row(trial_id), self._anywhere(rng)]))
         else:
             candidates = self._ranked_candidates(pending, rng)
-        points = map(self._cube.decode, self._new_first(candidates, pending))
+        points = map(self._cube.decode, self._observations.new_first(candidates, pending))
         return self._untried.first_new(trial_id, points, float(rng.random()))
 
     def observe(self, trial: Trial, outcome: Outcome | None) -> None:
@@ -76,8 +75,6 @@ class TPESampler:
         self._observations.add(trial, outcome)
         self._ranking.add()
         self._untried.note_outcome(trial.id, trial.point)
-        if trial.id >= 0:  # what a former study tried may be tried again
-            self._tried.add(_key(self._observations.rows[-1]))
 
     def _startup_row(self, trial_id: int) -> Array:
         """A Latin hypercube after the other, of as many points as are needed at the start."""
@@ -118,7 +115,7 @@ class TPESampler:
         The first follow narrow valleys, the second forgive noise and needles.
         """
         widths = np.vstack([neighbour_widths(centres), spread_widths(centres, _SCALE)])
-        weights = np.tile(rank_weights(len(centres)) / 2, 2)
+        weights = np.outer([_OWN_SHARE, 1.0 - _OWN_SHARE], rank_weights(len(centres))).ravel()
         strays = stray_shares(centres, self._cube)
         return Mixture(self._features, np.tile(centres, (2, 1)), weights, widths, strays)
 
@@ -129,17 +126,8 @@ class TPESampler:
     def _anywhere(self, rng: np.random.Generator) -> Array:
         return rng.random((self._n_candidates, self._cube.n_dimensions))
 
-    def _new_first(self, rows: Array, pending: Array) -> Iterator[Array]:
-        """The rows in their order, but those that were tried, or are being tried, at the end."""
-        busy = set(map(_key, pending))
-        return chain((row for row in rows if (key := _key(row)) not in self._tried and key not in busy), rows)
-
 
 def rank_weights(n: int) -> Array:
     """The logarithmic weights of the better by rank, with mean 1 (Hansen 2016, arXiv 1604.00772, eq. 49)."""
     weights = math.log(n + 1) - np.log(np.arange(1, n + 1))
     return np.asarray(weights / weights.mean()) if n else weights
-
-
-def _key(row: Array) -> bytes:
-    return np.nan_to_num(row, nan=-1.0).tobytes()

@@ -92,7 +92,9 @@ def pareto_order(losses: Array, violations: Array, n: int) -> list[int]:
     Returns:
         Indices of all rows, the best first.
     """
-    no_worse = (losses[:, None] <= losses[None]).all(axis=2)
+    no_worse = np.ones((len(losses), len(losses)), dtype=bool)
+    for column in losses.T:
+        no_worse &= column[:, None] <= column
     is_equal = no_worse & no_worse.T
     as_feasible = violations[:, None] == violations[None]
     dominates = (violations[:, None] < violations[None]) | (as_feasible & no_worse & ~is_equal)
