@@ -84,7 +84,8 @@ def tune(
         direction: ``"minimize"`` or ``"maximize"``; for several objectives a list of these, one for each. A list of one
             is the same as that one.
         metric: The key of the objective's dict that is optimised; for several objectives a list of keys.
-        sampler: What proposes trials: ``"auto"``, ``"random"``, ``"grid"``, ``"sobol"``, or a sampler object.
+        sampler: What proposes trials: ``"auto"``, ``"gp"``, ``"tpe"``, ``"random"``, ``"grid"``, ``"sobol"``,
+            a sampler object of your own, or one of Optuna's.
         scheduler: What may stop poor trials early, by their reports. None lets all run to their end. Only for one
             objective.
         executor: Where workers run: ``"processes"`` of this machine, ``"inline"`` in this very thread, or an executor

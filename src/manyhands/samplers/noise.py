@@ -5,6 +5,7 @@ import numpy as np
 from manyhands.samplers.cube import Array
 
 _POOLED_DEGREES = 4.0  # as how many degrees of freedom of its own the average trial counts
+_LARGEST = 1e150  # its square is still a number
 
 
 def variance_of_means(values: Array) -> Array:
@@ -18,11 +19,11 @@ def variance_of_means(values: Array) -> Array:
         values: Of each trial and split, shape (n, k), k > 1.
 
     Returns:
-        Shape (n,).
+        Shape (n,); 0 for a single trial, whose noise cannot be told from its splits' own effects.
     """
     n, k = values.shape
     rest = values - values.mean(1, keepdims=True)
-    rest -= rest.mean(0)
+    rest = np.clip(rest - rest.mean(0), -_LARGEST, _LARGEST)
     degrees = (k - 1) * max(n - 1, 1) / n
     own = (rest**2).sum(1) / degrees / k
     return np.asarray((own * degrees + own.mean() * _POOLED_DEGREES) / (degrees + _POOLED_DEGREES))

@@ -1,6 +1,6 @@
 """What a model learns from: rows of the unit cube and what came of them, in arrays that grow in place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -11,6 +11,8 @@ from manyhands.samplers.cube import Array, Cube
 from manyhands.samplers.noise import variance_of_means
 from manyhands.space import Point
 from manyhands.trial import Trial
+
+_DIGITS = 9  # of coordinates, by which a row is known again
 
 
 class Observations:
@@ -39,19 +41,14 @@ class Observations:
     def add(self, trial: Trial, outcome: Outcome | None) -> None:
         """Learn of an outcome; None for a trial that failed."""
         row = self._pending.pop(trial.id, None)
-        self._rows.append(self.cube.encode(trial.point) if row is None else row)
-        n_objectives = self._losses.width
-        self._losses.append(np.full(n_objectives, np.nan) if outcome is None else np.array(outcome.losses))
-        violations = () if outcome is None else outcome.violations
-        self._violations.widen(len(violations))
-        self._violations.append(np.resize(np.array(violations), self._violations.width) if violations else None)
-        splits = [] if outcome is None else [v[0] if isinstance(v, tuple) else v for v in trial.split_values]
-        self._splits.widen(len(splits))
-        self._splits.append(np.array(splits) if splits else None)
-        has_variance = outcome is not None and outcome.variance is not None
-        self._variances.append(np.array([outcome.variance]) if has_variance else None)  # type: ignore[union-attr]
+        row = self.cube.encode(trial.point) if row is None else row
+        self._rows.append(row)
+        self._losses.append(None if outcome is None else outcome.losses)
+        self._violations.append(None if outcome is None else outcome.violations)
+        self._splits.append(None if outcome is None else [np.ravel(values)[0] for values in trial.split_values])
+        self._variances.append(None if outcome is None or outcome.variance is None else [outcome.variance])
         if trial.id >= 0:  # what a former study tried may be tried again
-            self._tried.add(_key(self.rows[-1] if row is None else row))
+            self._tried.add(_key(row))
         self.n += 1
 
     def pending(self, running: Mapping[int, Point]) -> Array:
@@ -79,19 +76,20 @@ class Observations:
 
     @property
     def violations(self) -> Array:
-        """By how much constraints were broken, shape (n, n_constraints); NaN for failed trials."""
+        """By how much constraints were broken, shape (n, n_constraints); NaN where unknown, as for failed trials."""
         return self._violations.filled
 
     def variances(self, n: int) -> Array:
         """Of the noise in the first loss, as the first ``n`` outcomes tell it, shape (n,); 0 where unknown.
 
-        Of trials with splits it is told from the splits; see ``variance_of_means``.
+        Of trials with splits it is told from the splits; see ``variance_of_means``. Those with another number of splits,
+        as trials of a former study may have it, were split another way, and are told apart.
         """
         found = np.nan_to_num(self._variances.filled[:n, 0])
         splits = self._splits.filled[:n]
-        is_split = ~np.isnan(splits).any(1) if splits.shape[1] > 1 else np.zeros(n, dtype=bool)
-        if is_split.any():
-            found[is_split] = variance_of_means(splits[is_split])
+        n_splits = (~np.isnan(splits)).sum(1)
+        for k in np.unique(n_splits[n_splits > 1]).tolist():
+            found[n_splits == k] = variance_of_means(splits[n_splits == k, :k])
         return found
 
     @property
@@ -101,14 +99,18 @@ class Observations:
 
 
 def _key(row: Array) -> bytes:
-    return np.nan_to_num(row, nan=-1.0).tobytes()
+    """The same for rows of one point, though rounding may have moved them."""
+    return np.nan_to_num(row, nan=-1.0).round(_DIGITS).tobytes()
 
 
 class _Growing:
-    """An array to which rows are added at an amortised cost that does not depend on its length."""
+    """Rows of numbers, to which more are added at an amortised cost that does not depend on how many there are.
+
+    Args:
+        width: How many numbers a row has; grows with the longest row.
+    """
 
     def __init__(self, width: int):
-        self.width = width
         self._array = np.full((16, width), np.nan)
         self._n = 0
 
@@ -118,15 +120,13 @@ class _Growing:
         view.flags.writeable = False
         return view
 
-    def append(self, row: Array | None) -> None:
+    def append(self, row: Sequence[float] | Array | None) -> None:
+        """Add a row; what it has not, or all of it if there is none, is NaN."""
+        row = () if row is None else row
         if self._n == len(self._array):
             self._array = np.vstack([self._array, np.full_like(self._array, np.nan)])
-        if row is not None:
-            self._array[self._n] = row
+        n_missing = len(row) - self._array.shape[1]
+        if n_missing > 0:
+            self._array = np.hstack([self._array, np.full((len(self._array), n_missing), np.nan)])
+        self._array[self._n, : len(row)] = row
         self._n += 1
-
-    def widen(self, width: int) -> None:
-        if width > self.width:
-            added = np.full((len(self._array), width - self.width), np.nan)
-            self._array = np.hstack([self._array, added])
-            self.width = width

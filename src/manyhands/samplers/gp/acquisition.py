@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import erfcx, log_ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from manyhands.samplers.cube import Array
 from manyhands.samplers.gp.model import GaussianProcess
@@ -29,7 +29,9 @@ def log_expected_improvement(model: GaussianProcess, best: Array | float) -> Acq
     def acquisition(features: Array, with_gradient: bool) -> tuple[Array, Array | None]:
         if not with_gradient:
             mean, variance = model.predict(features)
-            return _log_mean_exp(_log_improvement(_columns(mean), variance[:, None], best)[0])[0], None
+            sigma = np.sqrt(variance)[:, None]
+            each = log_h(np.maximum((best - _columns(mean)) / sigma, _LOWEST_Z)) + np.log(sigma)
+            return _log_mean_exp(each)[0], None
         mean, variance, pull_back = model.predict_with_gradient(features)
         each, by_mean, by_variance = _log_improvement(_columns(mean), variance[:, None], best)
         value, shares = _log_mean_exp(each)
@@ -71,12 +73,14 @@ def product(factors: list[Acquisition]) -> Acquisition:
 
 def log_h(z: Array) -> Array:
     """log(phi(z) + z Phi(z)), to the last digits for any ``z``."""
-    near, far = np.maximum(z, -1.0), np.minimum(z, -1.0)
-    direct = np.log(np.exp(-0.5 * near * near - _LOG_SQRT_2PI) + near * np.exp(log_ndtr(near)))
+    found = np.empty_like(z)
+    is_near = z > -1.0
+    near, far = z[is_near], z[~is_near]
+    found[is_near] = np.log(np.exp(-0.5 * near * near - _LOG_SQRT_2PI) + near * ndtr(near))
     # For z < -1: phi(z) (1 - |z| Phi(z) / phi(z)); far out the bracket is 1 / z^2, and lost to rounding.
     bracket = 1.0 - np.sqrt(np.pi / 2) * erfcx(-far / np.sqrt(2.0)) * -far
-    tail = -0.5 * far * far - _LOG_SQRT_2PI + np.log(np.where(far > -1e3, bracket, 1.0 / (far * far)))
-    return np.asarray(np.where(z > -1.0, direct, tail))
+    found[~is_near] = -0.5 * far * far - _LOG_SQRT_2PI + np.log(np.where(far > -1e3, bracket, 1.0 / (far * far)))
+    return found
 
 
 def _log_improvement(mean: Array, variance: Array, best: Array | float) -> tuple[Array, Array, Array]:

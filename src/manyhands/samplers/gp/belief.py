@@ -10,7 +10,6 @@ from manyhands.samplers.gp.surrogate import Surrogate, Training
 from manyhands.samplers.gp.targets import Targets, of_losses, of_violations, scalarised
 from manyhands.samplers.observations import Observations
 
-_N_FANTASIES = 16
 _N_INCUMBENTS = 50  # with noise the best point need not be the one with the least loss
 _N_ANCHORS = 5
 _FEWEST = 2  # trials with a loss, to model it
@@ -33,22 +32,23 @@ class Belief:
         self._constraints: list[Surrogate] = []
         self._failure = Surrogate(features)
 
-    def acquisition(self, pending: Array, rng: np.random.Generator) -> tuple[Acquisition, Array]:
+    def acquisition(self, pending: Array, n_fantasies: int, rng: np.random.Generator) -> tuple[Acquisition, Array]:
         """What to make large, and the rows of the best trials so far, shape (n, n_dimensions).
 
         Args:
             pending: Rows of the trials that run, shape (n, n_dimensions).
+            n_fantasies: How many times to imagine their outcomes.
             rng: Draws fantasies, and weights if there are several objectives.
         """
         factors = self._feasibility()
         candidates = np.flatnonzero(self._is_feasible())
         if len(candidates) < _FEWEST:
             return product(factors) if factors else _indifferent, self._known.rows[-_N_ANCHORS:]
-        improvement, anchors = self._improvement(candidates, pending, rng)
+        improvement, anchors = self._improvement(candidates, pending, n_fantasies, rng)
         return product([improvement, *factors]), anchors
 
     def _improvement(
-        self, feasible: NDArray[np.intp], pending: Array, rng: np.random.Generator
+        self, feasible: NDArray[np.intp], pending: Array, n_fantasies: int, rng: np.random.Generator
     ) -> tuple[Acquisition, Array]:
         losses = self._known.losses
         if self._n_objectives == 1:
@@ -61,7 +61,7 @@ class Belief:
         mean, _ = process.predict(self._features.of(incumbents))
         best: Array | float = mean.min()
         if len(pending):
-            normals = rng.standard_normal((len(pending), _N_FANTASIES))
+            normals = rng.standard_normal((len(pending), n_fantasies))
             fantasies = process.sample(self._features.of(pending), normals)
             process = process.imagining(pending, fantasies)
             best = np.minimum(best, fantasies.min(0))

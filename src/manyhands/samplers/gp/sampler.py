@@ -11,7 +11,7 @@ from manyhands.samplers.cube import Array, Cube
 from manyhands.samplers.finite import Untried
 from manyhands.samplers.gp.belief import Belief
 from manyhands.samplers.gp.features import Features
-from manyhands.samplers.gp.search import CandidateSearch
+from manyhands.samplers.gp.search import FULL, LIGHT, CandidateSearch
 from manyhands.samplers.observations import Observations
 from manyhands.samplers.startup import Lattice
 from manyhands.space import Point
@@ -21,6 +21,7 @@ _STREAM = 3
 _FEWEST = 3  # outcomes, to model anything
 _FEW_POINTS = 1000  # a space of no more is looked through whole
 _TRIES = 100
+_MANY = 8  # running trials
 
 
 class GPSampler:
@@ -88,8 +89,10 @@ class GPSampler:
             yield self._space.sample(rng)
 
     def _promising(self, pending: Array, rng: np.random.Generator) -> Array:
-        acquisition, anchors = self._belief.acquisition(pending, rng)
+        # With many running trials suggestions are wanted often, and what the trials will bring blurs what is best.
+        effort = LIGHT if len(pending) > _MANY else FULL
+        acquisition, anchors = self._belief.acquisition(pending, effort.n_fantasies, rng)
         if self._untried.size is None or self._untried.size > _FEW_POINTS:
-            return self._search.best_rows(acquisition, anchors, rng)
+            return self._search.best_rows(acquisition, anchors, rng, effort)
         untried = [self._cube.encode(point) for point in self._untried.points()]
         return self._search.best_of(acquisition, np.array(untried).reshape(-1, self._cube.n_dimensions))

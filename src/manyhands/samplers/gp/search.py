@@ -1,5 +1,7 @@
 """Where an acquisition function is large: many candidates, gradients from the best of them, then discrete steps."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.optimize import fmin_l_bfgs_b
 
@@ -7,13 +9,31 @@ from manyhands.samplers.cube import Array, Cube
 from manyhands.samplers.gp.acquisition import Acquisition
 from manyhands.samplers.gp.features import Features
 
-_N_GLOBAL = 512
-_N_LOCAL = 256
-_N_STARTS = 5
-_N_CLIMBING_STEPS = 30
 _N_RANKED = 20  # more than one is of use only where some may have been tried
 _STEP_SIZES = (0.2, 0.05, 0.0125)
 _LEAST_GAP = 0.05  # between points to climb from
+
+
+class Effort(NamedTuple):
+    """How hard to look.
+
+    Attributes:
+        n_anywhere: Candidates drawn from the whole cube.
+        n_near: Candidates near the best trials.
+        n_starts: Candidates from which to climb.
+        n_steps: Evaluations of the gradient while climbing.
+        n_fantasies: How many times to imagine what comes of the running trials.
+    """
+
+    n_anywhere: int
+    n_near: int
+    n_starts: int
+    n_steps: int
+    n_fantasies: int
+
+
+FULL = Effort(512, 256, 5, 30, 16)
+LIGHT = Effort(256, 128, 3, 10, 8)
 
 
 class CandidateSearch:
@@ -31,18 +51,21 @@ class CandidateSearch:
         self._climbing = dimensions
         self._climbing_features = features.first[dimensions]
 
-    def best_rows(self, acquisition: Acquisition, anchors: Array, rng: np.random.Generator) -> Array:
+    def best_rows(
+        self, acquisition: Acquisition, anchors: Array, rng: np.random.Generator, effort: Effort = FULL
+    ) -> Array:
         """Rows by what they promise, the best one first; each stands for a point.
 
         Args:
             acquisition: What to make large.
             anchors: Rows near which good ones may lie, shape (n, n_dimensions).
             rng: Draws candidates.
+            effort: How hard to look.
         """
-        anywhere = rng.random((_N_GLOBAL, self._cube.n_dimensions))
-        candidates = self._cube.snap(np.vstack([anywhere, self._near(anchors, rng)]))
+        anywhere = rng.random((effort.n_anywhere, self._cube.n_dimensions))
+        candidates = self._cube.snap(np.vstack([anywhere, self._near(anchors, effort.n_near, rng)]))
         values, _ = acquisition(self._features.of(candidates), False)
-        climbed = self._climb(acquisition, _apart(candidates, values))
+        climbed = self._climb(acquisition, _apart(candidates, values, effort.n_starts), effort.n_steps)
         climbed_values, _ = acquisition(self._features.of(climbed), False)
         rows, values = _ranked(np.vstack([climbed, candidates]), np.concatenate([climbed_values, values]))
         return self._step(acquisition, rows, values)
@@ -52,18 +75,18 @@ class CandidateSearch:
         values, _ = acquisition(self._features.of(rows), False)
         return _ranked(rows, values)[0]
 
-    def _near(self, anchors: Array, rng: np.random.Generator) -> Array:
+    def _near(self, anchors: Array, n: int, rng: np.random.Generator) -> Array:
         """Rows around the anchors: some of their coordinates moved, by steps of several sizes."""
-        shape = (_N_LOCAL, self._cube.n_dimensions)
-        base = anchors[rng.integers(len(anchors), size=_N_LOCAL)]
-        steps = rng.choice(_STEP_SIZES, size=(_N_LOCAL, 1)) * rng.standard_normal(shape)
+        shape = (n, self._cube.n_dimensions)
+        base = anchors[rng.integers(len(anchors), size=n)]
+        steps = rng.choice(_STEP_SIZES, size=(n, 1)) * rng.standard_normal(shape)
         anew = rng.random(shape)
-        share = rng.choice([1.0, 0.5, 2.0 / max(shape[1], 2)], size=(_N_LOCAL, 1))
+        share = rng.choice([1.0, 0.5, 2.0 / max(shape[1], 2)], size=(n, 1))
         moved = np.where(self._cube.is_unordered, anew, _reflected(base + steps))
         rows = np.where(rng.random(shape) < share, moved, base)
         return np.where(np.isnan(rows), anew, rows)  # parameters that become active are drawn
 
-    def _climb(self, acquisition: Acquisition, starts: Array) -> Array:
+    def _climb(self, acquisition: Acquisition, starts: Array, n_steps: int) -> Array:
         """The starts, moved uphill along their ordered dimensions, as one problem of L-BFGS, and snapped."""
         if not len(self._climbing):
             return starts
@@ -79,7 +102,7 @@ class CandidateSearch:
 
         x0 = base[:, self._climbing_features].ravel()
         bounds = [(0.0, 1.0)] * len(x0)
-        x, _, _ = fmin_l_bfgs_b(downhill, x0, bounds=bounds, maxfun=_N_CLIMBING_STEPS, factr=1e8, pgtol=1e-4)
+        x, _, _ = fmin_l_bfgs_b(downhill, x0, bounds=bounds, maxfun=n_steps, factr=1e8, pgtol=1e-4)
         rows = starts.copy()
         rows[:, self._climbing] = np.where(is_active, x.reshape(is_active.shape), np.nan)
         return self._cube.snap(rows)
@@ -117,14 +140,14 @@ def _ranked(rows: Array, values: Array) -> tuple[Array, Array]:
     return rows[order], values[order]
 
 
-def _apart(rows: Array, values: Array) -> Array:
+def _apart(rows: Array, values: Array, n: int) -> Array:
     """The best rows, no two of which are near neighbours."""
     chosen: list[Array] = []
-    for row in rows[np.argsort(-values, kind="stable")[: 20 * _N_STARTS]]:
+    for row in rows[np.argsort(-values, kind="stable")[: 20 * n]]:
         # Rows of different branches of a tree may have no dimension in common, and are then far apart.
         if all(np.nanmax(np.abs(row - other), initial=0.0) > _LEAST_GAP or _branches(row, other) for other in chosen):
             chosen.append(row)
-        if len(chosen) == _N_STARTS:
+        if len(chosen) == n:
             break
     return np.array(chosen)
 

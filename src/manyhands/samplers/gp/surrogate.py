@@ -31,13 +31,17 @@ class Surrogate:
         self._prior = Prior(features)
         self._hyperparameters = self._prior.start
         self._n_fitted = 0
+        self._posterior: GaussianProcess | None = None
+        self._n_given = 0
 
     def posterior(self, n: int, training: Training) -> GaussianProcess:
         """The process given what is known after ``n`` outcomes."""
         for upto in _schedule(self._n_fitted, n):
             self._hyperparameters = self._fitted(training(upto))
             self._n_fitted = upto
-        return self._given(training(n))
+        if self._posterior is None or self._n_given != n:
+            self._posterior, self._n_given = self._given(training(n)), n
+        return self._posterior
 
     def posterior_at_once(self, known: Targets) -> GaussianProcess:
         """The process given what is known, whatever it was fitted to before."""
