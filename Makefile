@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench bench-quality clean
 
 # Tune three kinds of model on real data, with all cores. Ctrl-C it, or kill it, and start it again.
 demo: $(VENV)/.demo
@@ -16,6 +16,10 @@ test: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+
+# How good the suggested points are, beside other libraries: hours, since some of those think for long.
+bench-quality: $(VENV)/.bench-quality
+	$(BIN)/python -m benchmarks.quality --samplers auto gp tpe random --peers
 
 clean:
 	rm -rf $(VENV)
@@ -38,4 +42,8 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.pip
 
 $(VENV)/.bench: pyproject.toml | $(VENV)/.pip
 	$(BIN)/pip install --quiet --editable ".[all]" --group dev --group bench
+	touch $@
+
+$(VENV)/.bench-quality: pyproject.toml | $(VENV)/.pip
+	$(BIN)/pip install --quiet --editable ".[all]" --group dev --group bench-quality
 	touch $@

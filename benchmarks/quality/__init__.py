@@ -1,0 +1,1 @@
+"""How good the points are that samplers suggest, ours and others', on problems that resemble tuning."""

@@ -1,0 +1,111 @@
+"""Runs, and the file in which they are kept so that none is made twice."""
+
+import json
+import traceback
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.quality.problems import find
+from benchmarks.quality.proposers import make_proposer
+from benchmarks.quality.simulate import Run, simulate
+
+FOLDER = Path(__file__).parent / ".results"
+
+
+class Key(NamedTuple):
+    """What makes a run the one it is.
+
+    Attributes:
+        problem: Its name.
+        sampler: Its name.
+        p: How many workers there are.
+        seed: What the sampler's seed and the durations come from, besides the problem.
+        n_trials: How many trials there are.
+    """
+
+    problem: str
+    sampler: str
+    p: int
+    seed: int
+    n_trials: int
+
+
+@dataclass
+class Archive:
+    """Finished runs, a line of JSON each, in a file for each sampler.
+
+    Attributes:
+        folder: Where the files are.
+    """
+
+    folder: Path = FOLDER
+
+    def read(self) -> dict[Key, Run]:
+        """All runs; of several with the same key, the newest."""
+        found: dict[Key, Run] = {}
+        for file in sorted(self.folder.glob("*.jsonl")):
+            for line in file.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                found[Key(*entry["key"])] = Run(entry["losses"], entry["seconds"])
+        return found
+
+    def add(self, key: Key, run: Run) -> None:
+        """Append a run; processes may do so at once, since a line is one write."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        entry = {"key": key, "losses": run.losses, "seconds": [round(s, 6) for s in run.seconds]}
+        file = self.folder / f"{key.sampler.replace(':', '..')}.jsonl"
+        with file.open("ab", buffering=0) as lines:
+            lines.write(f"{json.dumps(entry)}\n".encode())
+
+
+def make(key: Key) -> Run:
+    """Do the run."""
+    problem = find(key.problem)
+    proposer = make_proposer(key.sampler, problem, seed=seed_of(key), n_trials=key.n_trials)
+    return simulate(proposer, problem, p=key.p, seed=key.seed, n_trials=key.n_trials)
+
+
+def seed_of(key: Key) -> int:
+    """The sampler's seed, another one on each problem: else all of LCBench's would begin with the same points."""
+    return zlib.crc32(f"{key.problem} {key.seed}".encode()) % 2**31
+
+
+def try_to_make(key: Key) -> Run | str:
+    """Do the run; what it raised, as text, if a sampler fails: the others go on without it."""
+    try:
+        return make(key)
+    except Exception:  # a sampler may raise anything
+        return traceback.format_exc()
+
+
+def make_all(keys: Sequence[Key], jobs: int) -> Iterator[tuple[Key, Run | str]]:
+    """Do runs, several at once if so wished, and yield each when it is done, or why it is not."""
+    if jobs == 1:
+        yield from ((key, try_to_make(key)) for key in keys)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(try_to_make, key): key for key in keys}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def keys_of(problems: Sequence[str], samplers: Sequence[str], p: int, n_seeds: int, n_trials: int | None) -> list[Key]:
+    """The runs of all samplers on all problems, one seed after another."""
+    return [
+        Key(problem, sampler, p, seed, n_trials or budget(problem, p))
+        for seed in range(n_seeds)
+        for problem in problems
+        for sampler in samplers
+    ]
+
+
+def budget(problem: str, p: int) -> int:
+    """How many trials a run has if nothing else is said."""
+    if problem.startswith("models/"):
+        return 80
+    return 100 if p == 1 else 200
