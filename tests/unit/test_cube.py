@@ -15,7 +15,9 @@ LEAVES = st.one_of(
     st.builds(lambda low, width: Int(low, low + width), SMALL, st.integers(0, 2000)),
     st.builds(lambda low, width: Int(low, low + width, log=True), st.integers(1, 50), st.integers(0, 2000)),
     st.builds(lambda mu, sigma, log: Normal(mu, sigma, log=log), SMALL, st.floats(0.1, 3), st.booleans()),
-    st.builds(lambda n, ordered: Choice([f"o{i}" for i in range(n)], ordered=ordered), st.integers(1, 6), st.booleans()),
+    st.builds(
+        lambda n, ordered: Choice([f"o{i}" for i in range(n)], ordered=ordered), st.integers(1, 6), st.booleans()
+    ),
     st.lists(st.integers(1, 9), min_size=1, max_size=5).map(
         lambda weights: Choice([f"w{i}" for i in range(len(weights))], weights=weights)
     ),

@@ -58,7 +58,7 @@ def test_everything_told_is_there_in_order(history: list[tuple[Point, Outcome | 
     width = known.violations.shape[1]
     assert width == max((len(o.violations) for _, o in history if o), default=0)
     expected = [o.violations if o and o.violations else (math.nan,) * width for _, o in history]
-    np.testing.assert_array_equal(known.violations, np.array(expected).reshape(-1, width))
+    np.testing.assert_array_equal(known.violations, np.array(expected).reshape(len(history), width))
     variances = [o.variance if o and o.variance else 0.0 for _, o in history]
     np.testing.assert_array_equal(known.variances(known.n), variances)
 

@@ -82,8 +82,8 @@ class Observations:
     def variances(self, n: int) -> Array:
         """Of the noise in the first loss, as the first ``n`` outcomes tell it, shape (n,); 0 where unknown.
 
-        Of trials with splits it is told from the splits; see ``variance_of_means``. Those with another number of splits,
-        as trials of a former study may have it, were split another way, and are told apart.
+        Of trials with splits it is told from the splits; see ``variance_of_means``. Those with another number of
+        splits, as trials of a former study may have it, were split another way, and are told apart.
         """
         found = np.nan_to_num(self._variances.filled[:n, 0])
         splits = self._splits.filled[:n]
