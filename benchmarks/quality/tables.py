@@ -13,25 +13,26 @@ Case = tuple[str, int]  # problem and seed
 Scores = dict[str, dict[Case, NDArray[np.float64]]]  # sampler -> case -> regret at each of the shares of the budget
 
 SHARES = (0.25, 0.5, 1.0)
+_RANK = "rank at 25/50/100%"
 
 
 def table(runs: Mapping[Key, Run], samplers: Sequence[str]) -> str:
     """Means over the problems and seeds on which all samplers ran, as Markdown.
 
-    The columns: normalised regret of the best so far at shares of the budget, with its standard error; the rank by what
-    was best in the end, ties sharing theirs; milliseconds that ask and tell took a trial.
+    The columns: normalised regret of the best so far at shares of the budget, with its standard error; the mean
+    rank by that at each of the shares, ties sharing theirs; milliseconds that ask and tell took a trial.
     """
     scores = regrets(runs, samplers)
     cases = common(scores)
-    head = ["sampler", *(f"regret at {share:.0%}" for share in SHARES), "rank", "ms a trial"]
+    head = ["sampler", *(f"regret at {share:.0%}" for share in SHARES), _RANK, "ms a trial"]
     if not cases:
         return "There is no problem and seed on which all of these ran: " + ", ".join(samplers) + "."
-    ranks = mean_ranks({name: [scores[name][case][-1] for case in cases] for name in samplers})
+    ranks = _ranks(scores, cases)
     rows = [head]
     for name in samplers:
         found = np.array([scores[name][case] for case in cases])
         cells = [with_error(found[:, i]) for i in range(len(SHARES))]
-        rows.append([name, *cells, f"{ranks[name]:.2f}", _ms(runs, name, cases)])
+        rows.append([name, *cells, ranks[name], _ms(runs, name, cases)])
     return markdown(rows) + f"\n\nWhere all of them ran: {_extent(cases)}."
 
 
@@ -41,13 +42,13 @@ def overview(runs: Mapping[Key, Run], samplers: Sequence[str]) -> str:
     cases = common(scores)
     if not cases:
         return table(runs, samplers)
-    ranks = mean_ranks({name: [scores[name][case][-1] for case in cases] for name in samplers})
+    ranks = _ranks(scores, cases)
     columns = {suite: [case for case in cases if case[0].startswith(f"{suite}/")] for suite in SUITES}
     columns = {suite: here for suite, here in columns.items() if here} | {"all": cases}
-    rows = [["sampler", *columns, "rank", "ms a trial"]]
+    rows = [["sampler", *columns, _RANK, "ms a trial"]]
     for name in samplers:
         cells = [with_error(np.array([scores[name][case][-1] for case in here]), 3) for here in columns.values()]
-        rows.append([name, *cells, f"{ranks[name]:.2f}", _ms(runs, name, cases)])
+        rows.append([name, *cells, ranks[name], _ms(runs, name, cases)])
     return markdown(rows) + f"\n\nWhere all of them ran: {_extent(cases)}."
 
 
@@ -117,6 +118,15 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
+
+
+def _ranks(scores: Scores, cases: Sequence[Case]) -> dict[str, str]:
+    """Each sampler's mean rank at each of the shares of the budget."""
+    at = [
+        mean_ranks({name: [found[case][i] for case in cases] for name, found in scores.items()})
+        for i in range(len(SHARES))
+    ]
+    return {name: " / ".join(f"{ranks[name]:.2f}" for ranks in at) for name in scores}
 
 
 def _case(key: Key) -> Case:

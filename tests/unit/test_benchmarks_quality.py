@@ -239,8 +239,8 @@ def test_the_overview_has_a_column_for_each_suite() -> None:
     head, _, row, *_ = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in tables.overview(runs, ["a"]).splitlines()
     ]
-    assert head == ["sampler", "functions", "trees", "all", "rank", "ms a trial"]
-    assert row == ["a", "2.000 ± 1.000", "5.000", "3.000 ± 1.155", "1.00", "1.0"]
+    assert head == ["sampler", "functions", "trees", "all", "rank at 25/50/100%", "ms a trial"]
+    assert row == ["a", "2.000 ± 1.000", "5.000", "3.000 ± 1.155", "1.00 / 1.00 / 1.00", "1.0"]
 
 
 def test_runs_are_kept_and_the_newest_counts(tmp_path: Path) -> None:
