@@ -20,6 +20,10 @@ bench: $(VENV)/.bench
 # How good the suggested points are, beside other libraries: hours, since some of those think for long.
 bench-quality: $(VENV)/.bench-quality
 	$(BIN)/python -m benchmarks.quality --samplers auto gp tpe random --peers
+	$(BIN)/python -m benchmarks.quality --samplers auto gp tpe random --peers --p 8 --seeds 2
+	$(BIN)/python -m benchmarks.quality --samplers auto gp tpe random --peers --p 32 --seeds 1
+	$(BIN)/python -m benchmarks.quality.parallel --samplers auto gp tpe random --peers optuna-tpe hyperopt optuna-gp
+	$(BIN)/python -m benchmarks.quality.cost --samplers auto gp tpe random --peers optuna-tpe hyperopt optuna-gp smac
 
 clean:
 	rm -rf $(VENV)
