@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "samplers": {"errors", "checks", "parameters", "space", "trial", "ports"},
     "timed": {"space", "trial", "ports"},
     "search": {"space", "trial", "events", "ports", "objectives", "incumbents", "splits", "timed", "transfer", "work"},
-    "transfer": {"errors", "labels", "objectives", "parameters", "space", "trial"},
+    "transfer": {"errors", "labels", "objectives", "parameters", "ports", "space", "trial"},
     "importance": {"errors", "objectives", "samplers", "space", "trial"},
     "results": {"space", "trial", "objectives", "incumbents"},
     # protocol: what travels, and what runs beside the objective

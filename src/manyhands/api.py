@@ -35,7 +35,7 @@ from manyhands.stores.reading import list_studies, load_history
 from manyhands.stores.sqlite import SqliteStore
 from manyhands.study import Study
 from manyhands.trackers.console import ConsoleTracker
-from manyhands.transfer import Former, carried_over
+from manyhands.transfer import Former, carried_over, check_learns
 from manyhands.trial import TrialState
 
 _DEFAULT_STORE = "manyhands.db"
@@ -154,6 +154,7 @@ def tune(
     _check_splits(splits, takes_trial, scheduler)
     start_points = [planted.find(params) for params in start_with]
     lessons = carried_over(warm_start, planted, goal)
+    check_learns(lessons, chosen_sampler)
     chosen_executor = _make_executor(executor, workers)
     chosen_store, name = _make_store(store, name, objective)
     clock = SystemClock()

@@ -66,6 +66,7 @@ def importance(
         )
     cube = Cube(space)
     losses = np.array([losses_of(values_of(trial), direction)[objective] for trial in finished])
+    losses = np.ldexp(losses, -np.frexp(np.abs(losses).max())[1])  # within [-1, 1], as squares of some are no numbers
     y = np.minimum(losses, np.quantile(losses, top))
     spread = float(np.std(y))
     if not spread > 1e-12 * float(np.abs(y).max()):

@@ -1,6 +1,5 @@
 """What a study optimises: one objective or several, each to be made small or large."""
 
-import math
 from collections.abc import Sequence
 
 from manyhands.errors import SettingsError
@@ -130,8 +129,8 @@ def misfit(result: Result, n_values: int, n_constraints: int | None) -> str:
 
 
 def total_violation(constraints: Sequence[float]) -> float:
-    """By how much constraints are broken, all together: the sum of what is above 0."""
-    return math.fsum(c for c in constraints if c > 0)
+    """By how much constraints are broken, all together: the sum of what is above 0; infinite if it is no number."""
+    return sum((c for c in constraints if c > 0), 0.0)  # math.fsum would raise then
 
 
 def _count(n: int, noun: str) -> str:

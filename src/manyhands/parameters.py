@@ -382,6 +382,8 @@ class Choice:
             raise SpaceError(f"Choice has {len(self.options)} options but {len(weights)} weights.")
         if not all(_is_finite(w) and w > 0 for w in weights):
             raise SpaceError(f"Choice: every weight must be above 0, and {weights!r} has one that is not.")
+        if not math.isfinite(sum(weights)):
+            raise SpaceError(f"Choice: {weights!r} add up to more than a floating-point number can say.")
         object.__setattr__(self, "weights", weights)
 
     @property

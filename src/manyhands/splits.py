@@ -14,8 +14,8 @@ def combine(results: Sequence[Result]) -> tuple[Result, SplitValues]:
     """Return one result for all splits, and the value, or values, of each.
 
     Values and constraints are means; the variance is the Bessel-corrected variance of the value (the first, if there
-    are several) between the splits, or None for a single one. A metric that is a number in every split becomes its
-    mean, any other the list of what the splits returned.
+    are several) between the splits, or None for a single one, and where it is too large for a number. A metric that is
+    a number in every split becomes its mean, any other the list of what the splits returned.
 
     Args:
         results: With as many values and as many constraints each.
@@ -26,18 +26,29 @@ def combine(results: Sequence[Result]) -> tuple[Result, SplitValues]:
         (2.0, 2.0, (1.0, 3.0))
     """
     firsts = [result.values[0] if result.value is None else result.value for result in results]
-    mean = _mean(firsts)
-    variance = math.fsum((v - mean) ** 2 for v in firsts) / (len(firsts) - 1) if len(firsts) > 1 else None
     metrics = {key: _combine_metric([r.metrics[key] for r in results]) for key in _common_keys(results)}
     constraints = _means([result.constraints for result in results])
+    variance = _variance(firsts)
     if results[0].value is not None:
-        return Result(mean, variance, metrics, (), constraints), tuple(firsts)
+        return Result(_mean(firsts), variance, metrics, (), constraints), tuple(firsts)
     several = [result.values for result in results]
     return Result(None, variance, metrics, _means(several), constraints), tuple(several)
 
 
 def _mean(numbers: Sequence[float]) -> float:
-    return math.fsum(numbers) / len(numbers)
+    try:
+        return math.fsum(numbers) / len(numbers)
+    except OverflowError:  # of the sum; the mean is no larger than the largest of them
+        bits = len(numbers).bit_length()
+        return math.ldexp(math.fsum(math.ldexp(number, -bits) for number in numbers) / len(numbers), bits)
+
+
+def _variance(numbers: Sequence[float]) -> float | None:
+    if len(numbers) < 2:
+        return None
+    mean = _mean(numbers)
+    found = sum((number - mean) * (number - mean) for number in numbers) / (len(numbers) - 1)
+    return found if math.isfinite(found) else None
 
 
 def _means(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

@@ -27,7 +27,7 @@ from manyhands.ports import Archive, History, Outcome, Problem, Sampler, Schedul
 from manyhands.samplers import make_sampler
 from manyhands.search import Search, Settings
 from manyhands.space import Point, Space
-from manyhands.transfer import Former, carried_over
+from manyhands.transfer import Former, carried_over, check_learns
 from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
 from manyhands.worker.result import Unclear, number, read_result
 
@@ -88,13 +88,16 @@ class Study:
             check_role("scheduler", scheduler, "judge", "observe")
             check_one_objective(goal, "A scheduler")
         planted = space if isinstance(space, Space) else Space(space)
+        chosen_sampler = make_sampler(sampler)
+        lessons = carried_over(warm_start, planted, goal)
+        check_learns(lessons, chosen_sampler)
         search = Search(
             planted,
-            make_sampler(sampler),
+            chosen_sampler,
             Settings(direction=goal, seed=seed, max_trials=max_trials),
             scheduler=scheduler,
             start_with=[planted.find(params) for params in start_with],
-            lessons=carried_over(warm_start, planted, goal),
+            lessons=lessons,
             timer=time.perf_counter,
         )
         self._hold(search, name, keys)

@@ -11,6 +11,7 @@ from manyhands.errors import SettingsError, SpaceError
 from manyhands.labels import option_labels
 from manyhands.objectives import Direction
 from manyhands.parameters import Choice, Parameter
+from manyhands.ports import Sampler
 from manyhands.space import Point, Space
 from manyhands.trial import Trial
 
@@ -51,6 +52,19 @@ class Lessons(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{len(self.trials)} of {self.n_ended} trials of former studies"
+
+
+def check_learns(lessons: Lessons, sampler: Sampler) -> None:
+    """Refuse to teach a sampler that takes no notice.
+
+    Raises:
+        SettingsError: As said.
+    """
+    if lessons.n_ended and not sampler.learns:
+        raise SettingsError(
+            f"warm_start= teaches a sampler, and {sampler!r} does not learn from outcomes. "
+            f"Use sampler='auto', 'gp' or 'tpe', or leave warm_start out."
+        )
 
 
 def carried_over(former: Former | Sequence[Former] | None, space: Space, direction: Direction) -> Lessons:

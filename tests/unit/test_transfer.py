@@ -283,3 +283,11 @@ def test_a_stored_study_can_be_the_former_one(tmp_path):
     _, sampler = run(1, warm_start=mh.load_study("old", store))
 
     assert [trial_id for trial_id, _, _ in sampler.told] == [*range(-10, 1)]
+
+
+def test_a_sampler_that_does_not_learn_cannot_be_taught():
+    old = study_of({"x": mh.Float(0, 1)}, 3)
+    with pytest.raises(mh.SettingsError, match="does not learn"):
+        mh.Study({"x": mh.Float(0, 1)}, sampler="sobol", warm_start=old)
+    with pytest.raises(mh.SettingsError, match="does not learn"):
+        mh.tune(lambda p: p["x"], {"x": mh.Float(0, 1)}, sampler="random", warm_start=old, max_trials=2)

@@ -1,31 +1,33 @@
 """The ``auto`` sampler: takes the method that suits the search, and changes it when that changes."""
 
-from collections import deque
 from collections.abc import Mapping
-from statistics import median
 
 from manyhands.ports import Outcome, Problem, Sampler
 from manyhands.samplers.registry import make
 from manyhands.space import Point
 from manyhands.trial import Trial
 
-_FREE_TRIALS = 250  # thinking about so many takes a few seconds in all, however short they are
-_MOST_GP = 500  # outcomes; beyond them a Gaussian process would have to leave most of them out
-_SLOW_S = 1.0  # between two suggestions: beside that nobody minds 50 ms
-_N_RECENT = 50  # trials whose time counts
+_MOSTLY_GP = 500  # outcomes; thinking about so many trials takes some seconds in all
+_PARTLY_GP = 1000  # outcomes; beyond them a Gaussian process would have to leave most of them out
+_MANY_WORKERS = 128  # trials at a time, for which a Gaussian process would be too slow
 _EVERY = 4  # trials, of which the last is left to the other method
 _ALONE = 12  # outcomes, before which Parzen estimators have nothing to say
-_BESIDE = ", with Parzen estimators (tpe) for every fourth trial"
+
+_GP = "a Gaussian process (gp), which learns fast"
+_TPE = "Parzen estimators (tpe), which are quick"
 
 
 class AutoSampler:
     """Begins with ``gp`` and goes on with ``tpe``.
 
-    A Gaussian process (``gp``) learns most from few trials, and takes 10 to 50 ms to suggest one. It is used for the
-    first 250, and up to 500 if a new one is wanted once a second or less often; but every fourth trial is left to
-    Parzen estimators (``tpe``), which believe other things of a loss. That costs little where the Gaussian process is
-    right, and helps where it is not, as with losses that have steps. (Several objectives are all left to ``gp``, which
-    measured better alone.) After that ``tpe`` has all trials: it takes 1 to 2 ms, however many there are.
+    A Gaussian process (``gp``) learns most from few trials, and takes 10 to 20 ms to suggest one. It has the first 500,
+    but every fourth of them is left to Parzen estimators (``tpe``), which believe other things of a loss. That costs
+    little where the Gaussian process is right, and helps where it is not, as with losses that have steps. (Several
+    objectives are left to ``gp`` alone, which measured better.) Then they change places, and after 1000 trials, or
+    while more than 128 run, ``tpe`` has all: it takes 1 to 2 ms, however many there are.
+
+    It goes by the number of trials and not by the time that they take, which is never twice the same: so a seed gives
+    the same trials. What former studies teach (``warm_start``) counts among them.
     """
 
     learns = True
@@ -35,17 +37,15 @@ class AutoSampler:
         self._problem = problem
         self._told: list[tuple[Trial, Outcome | None]] = []
         self._methods: dict[str, Sampler] = {}
-        self._times: deque[float] = deque(maxlen=_N_RECENT)
         self._explanation = ""
 
     def suggest(self, trial_id: int, running: Mapping[int, Point]) -> Point | None:
         """Return what the method suggests that suits best."""
-        return self._method(self._choose(trial_id, len(running) + 1)).suggest(trial_id, running)
+        return self._method(self._choose(trial_id, len(running))).suggest(trial_id, running)
 
     def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         """Learn of an outcome; see ``manyhands.ports.Sampler``."""
         self._told.append((trial, outcome))
-        self._times.append(trial.duration_s or 0.0)
         for method in self._methods.values():
             method.observe(trial, outcome)
 
@@ -53,19 +53,24 @@ class AutoSampler:
         """What is done, and why, in one line."""
         return self._explanation
 
-    def _choose(self, trial_id: int, n_workers: int) -> str:
-        """The method for a trial. It depends on outcomes and on nothing else, as a resumed search knows them too."""
+    def _choose(self, trial_id: int, n_running: int) -> str:
+        """The method for a trial. It depends on nothing but what a resumed search knows too."""
         n = len(self._told)
-        if n < _FREE_TRIALS:
-            why = f"for the first {_FREE_TRIALS} trials, since it learns fast"
-        elif n < _MOST_GP and median(self._times) / n_workers >= _SLOW_S:
-            why = "since trials take long enough for it to think"
-        else:
-            self._explanation = "Parzen estimators (tpe), since they are quick however many trials there are"
+        is_fourth = trial_id % _EVERY == _EVERY - 1
+        if n_running > _MANY_WORKERS:
+            self._explanation = f"{_TPE}, while more than {_MANY_WORKERS} trials run"
             return "tpe"
-        is_shared = self._problem.n_objectives == 1
-        self._explanation = f"a Gaussian process (gp){_BESIDE if is_shared else ''}, {why}"
-        return "tpe" if is_shared and n >= _ALONE and trial_id % _EVERY == _EVERY - 1 else "gp"
+        if n >= _PARTLY_GP:
+            self._explanation = f"{_TPE} however many trials there are"
+            return "tpe"
+        if n >= _MOSTLY_GP:
+            self._explanation = f"{_TPE}, with a Gaussian process (gp) for every fourth trial up to {_PARTLY_GP}"
+            return "gp" if is_fourth else "tpe"
+        if self._problem.n_objectives > 1:
+            self._explanation = f"{_GP}, up to {_MOSTLY_GP} trials"
+            return "gp"
+        self._explanation = f"{_GP}, up to {_MOSTLY_GP} trials, with Parzen estimators (tpe) for every fourth"
+        return "tpe" if is_fourth and n >= _ALONE else "gp"
 
     def _method(self, name: str) -> Sampler:
         if name not in self._methods:

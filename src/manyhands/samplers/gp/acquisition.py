@@ -40,19 +40,24 @@ def log_expected_improvement(model: GaussianProcess, best: Array | float) -> Acq
     return acquisition
 
 
-def log_feasibility(model: GaussianProcess) -> Acquisition:
-    """The logarithm of the probability that a constraint's violation is at most 0 (Gardner et al. 2014)."""
+def log_feasibility(model: GaussianProcess, caution: float = 1.0) -> Acquisition:
+    """The logarithm of the probability that a constraint's violation is at most 0 (Gardner et al. 2014).
+
+    Args:
+        model: Of the violation.
+        caution: The power to which the probability is raised.
+    """
 
     def acquisition(features: Array, with_gradient: bool) -> tuple[Array, Array | None]:
         if not with_gradient:
             mean, variance = model.predict(features)
-            return log_ndtr(-mean / np.sqrt(variance)), None
+            return caution * log_ndtr(-mean / np.sqrt(variance)), None
         mean, variance, pull_back = model.predict_with_gradient(features)
         sigma = np.sqrt(variance)
         z = np.maximum(-mean / sigma, _LOWEST_Z)
         value = log_ndtr(z)
-        by_z = np.exp(-0.5 * z * z - _LOG_SQRT_2PI - value)
-        return value, pull_back(-by_z / sigma, -0.5 * by_z * z / variance)
+        by_z = caution * np.exp(-0.5 * z * z - _LOG_SQRT_2PI - value)
+        return caution * value, pull_back(-by_z / sigma, -0.5 * by_z * z / variance)
 
     return acquisition
 
@@ -77,9 +82,10 @@ def log_h(z: Array) -> Array:
     is_near = z > -1.0
     near, far = z[is_near], z[~is_near]
     found[is_near] = np.log(np.exp(-0.5 * near * near - _LOG_SQRT_2PI) + near * ndtr(near))
-    # For z < -1: phi(z) (1 - |z| Phi(z) / phi(z)); far out the bracket is 1 / z^2, and lost to rounding.
+    # For z < -1: phi(z) (1 - |z| Phi(z) / phi(z)); far out the bracket is 1 / z^2 - 3 / z^4, and lost to rounding.
     bracket = 1.0 - np.sqrt(np.pi / 2) * erfcx(-far / np.sqrt(2.0)) * -far
-    found[~is_near] = -0.5 * far * far - _LOG_SQRT_2PI + np.log(np.where(far > -1e3, bracket, 1.0 / (far * far)))
+    far_out = (1.0 - 3.0 / (far * far)) / (far * far)
+    found[~is_near] = -0.5 * far * far - _LOG_SQRT_2PI + np.log(np.where(far > -1e3, bracket, far_out))
     return found
 
 

@@ -13,6 +13,8 @@ from manyhands.samplers.observations import Observations
 _N_INCUMBENTS = 50  # with noise the best point need not be the one with the least loss
 _N_ANCHORS = 5
 _FEWEST = 2  # trials with a loss, to model it
+_CAUTION = 8.0  # a chance of one half to fail is to count as less: failure says nothing of the loss
+_MOST_FAILED = 100  # the latest of them; more would cost more
 
 
 class Belief:
@@ -50,40 +52,47 @@ class Belief:
     def _improvement(
         self, feasible: NDArray[np.intp], pending: Array, n_fantasies: int, rng: np.random.Generator
     ) -> tuple[Acquisition, Array]:
-        losses = self._known.losses
+        known = self._known
+        losses = known.losses
         if self._n_objectives == 1:
             losses = losses[:, 0]
-            process = self._loss.posterior(self._known.n, lambda n: self._targets(losses[:n]))
+            process = self._loss.posterior(known.n, lambda n: self._targets(losses[:n], known.variances(n)))
         else:
-            losses = scalarised(losses, rng.dirichlet(np.ones(self._n_objectives)))
-            process = Surrogate(self._features).posterior_at_once(self._targets(losses))
-        incumbents = self._known.rows[feasible[np.argsort(losses[feasible], kind="stable")[:_N_INCUMBENTS]]]
+            weights = rng.dirichlet(np.ones(self._n_objectives))
+            losses, noise = scalarised(losses, known.variances(known.n), weights)
+            process = Surrogate(self._features).posterior_at_once(self._targets(losses, noise))
+        incumbents = known.rows[feasible[np.argsort(losses[feasible], kind="stable")[:_N_INCUMBENTS]]]
         mean, _ = process.predict(self._features.of(incumbents))
         best: Array | float = mean.min()
-        if len(pending):
-            normals = rng.standard_normal((len(pending), n_fantasies))
-            fantasies = process.sample(self._features.of(pending), normals)
-            process = process.imagining(pending, fantasies)
-            best = np.minimum(best, fantasies.min(0))
+        # A trial that failed has no loss, nor will one there ever be. It is imagined like those that run, so that what
+        # is not known there draws no more trials; but it is no success to be beaten.
+        unknown = np.vstack([pending, known.rows[known.failed][-_MOST_FAILED:]])
+        if len(unknown):
+            normals = rng.standard_normal((len(unknown), n_fantasies))
+            fantasies = process.sample(self._features.of(unknown), normals)
+            process = process.imagining(unknown, fantasies)
+            best = np.minimum(best, fantasies[: len(pending)].min(0, initial=np.inf))
         return log_expected_improvement(process, best), incumbents[np.argsort(mean, kind="stable")[:_N_ANCHORS]]
 
     def _feasibility(self) -> list[Acquisition]:
         known = self._known
         while len(self._constraints) < known.violations.shape[1]:
             self._constraints.append(Surrogate(self._features))
-        kinds = list(zip(self._constraints, known.violations.T, strict=True))
+        found = [
+            log_feasibility(surrogate.posterior(known.n, self._border_of(column)))
+            for surrogate, column in zip(self._constraints, known.violations.T, strict=True)
+        ]
         if known.failed.any():
-            kinds.append((self._failure, np.where(known.failed, 1.0, -1.0)))
-        return [log_feasibility(surrogate.posterior(known.n, self._border_of(column))) for surrogate, column in kinds]
+            label = np.where(known.failed, 1.0, -1.0)
+            found.append(log_feasibility(self._failure.posterior(known.n, self._border_of(label)), _CAUTION))
+        return found
 
     def _is_feasible(self) -> NDArray[np.bool_]:
         return np.asarray(~self._known.failed & ~(self._known.violations > 0).any(1))
 
-    def _targets(self, losses: Array) -> Targets:
+    def _targets(self, losses: Array, noise: Array) -> Targets:
         has_loss = ~np.isnan(losses)
-        n = len(losses)
-        noise = self._known.variances(n)
-        return of_losses(self._known.rows[:n][has_loss], losses[has_loss], noise[has_loss])
+        return of_losses(self._known.rows[: len(losses)][has_loss], losses[has_loss], noise[has_loss])
 
     def _border_of(self, violations: Array) -> Training:
         def training(n: int) -> Targets:

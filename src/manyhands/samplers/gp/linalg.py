@@ -13,13 +13,13 @@ def cholesky(covariance: Array) -> Array:
     """The lower factor; where rounding made the matrix indefinite, that of one with a little more on the diagonal.
 
     Raises:
-        ArithmeticError: It is no covariance at all, or holds what is not finite.
+        ArithmeticError: It is far from being a covariance, or holds what is not finite.
     """
     jitter = 0.0
     for _ in range(_TRIES):
         attempt = covariance if jitter == 0 else covariance + jitter * np.eye(len(covariance))
         factor, info = lapack.dpotrf(attempt, lower=1, clean=1)
-        if info == 0:
+        if info == 0 and np.isfinite(np.diag(factor)).all():
             return np.asarray(factor)
         jitter = max(10 * jitter, _FIRST_JITTER * float(np.abs(np.diag(covariance)).max()))
     raise ArithmeticError("a covariance matrix has no Cholesky factor")

@@ -1,6 +1,7 @@
 """The ``gp`` sampler: Bayesian optimisation with a Gaussian process."""
 
 from collections.abc import Iterator, Mapping
+from threading import Lock
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -18,6 +19,7 @@ from manyhands.space import Point
 from manyhands.trial import Trial
 
 _STREAM = 3
+_THINKING = Lock()
 _FEWEST = 3  # outcomes, to model anything
 _FEW_POINTS = 1000  # a space of no more is looked through whole
 _TRIES = 100
@@ -81,8 +83,9 @@ class GPSampler:
         if self._observations.n < _FEWEST or self._observations.n + len(pending) < self._n_first:
             yield self._cube.decode(self._lattice.row(trial_id))
         else:
-            # More threads make matrices of this size no faster, and take the cores from the workers.
-            with self._threads.limit(limits=1, user_api="blas"):
+            # More threads make matrices of this size no faster, and take the cores from the workers. The limit is the
+            # process's own, so that two studies in two threads must not set and lift it crosswise.
+            with _THINKING, self._threads.limit(limits=1, user_api="blas"):
                 rows = self._promising(pending, rng)
             yield from map(self._cube.decode, self._observations.new_first(rows, pending))
         for _ in range(_TRIES):

@@ -11,6 +11,7 @@ from manyhands.samplers.gp.features import Features
 
 _N_RANKED = 20  # more than one is of use only where some may have been tried
 _STEP_SIZES = (0.2, 0.05, 0.0125)
+_MOST_OPTIONS = 100  # to be looked through one by one
 _LEAST_GAP = 0.05  # between points to climb from
 
 
@@ -121,22 +122,32 @@ class CandidateSearch:
         return rows
 
     def _neighbours(self, row: Array) -> Array:
-        """Rows that differ in one discrete dimension: by any other option, or by up to two steps."""
+        """Rows that differ in one discrete dimension: by any other option, if there are few, or by up to two steps."""
         cube = self._cube
         moved = []
         for i in np.flatnonzero((cube.n_values > 1) & ~np.isnan(row)).tolist():
             here = int(cube.value_index(i, row[i : i + 1])[0])
-            there = set(range(cube.n_values[i]))
+            n = int(cube.n_values[i])
             if not cube.is_unordered[i]:
-                there &= {here - 2, here - 1, here + 1, here + 2}
-            for other in sorted(there - {here}):
+                there = range(max(0, here - 2), min(n, here + 3))
+            else:
+                there = range(n if n <= _MOST_OPTIONS else 0)
+            for other in there:
+                if other == here:
+                    continue
                 moved.append(np.where(np.isnan(row), 0.5, row))
                 moved[-1][i] = cube.centres[i][other]
         return cube.snap(np.array(moved).reshape(-1, cube.n_dimensions))
 
 
 def _ranked(rows: Array, values: Array) -> tuple[Array, Array]:
-    order = np.argsort(-values, kind="stable")[:_N_RANKED]
+    """The best rows, all different: around an anchor in a corner many candidates end at the corner itself."""
+    chosen: dict[bytes, int] = {}
+    for i in np.argsort(-values, kind="stable").tolist():
+        chosen.setdefault(rows[i].tobytes(), i)
+        if len(chosen) == _N_RANKED:
+            break
+    order = list(chosen.values())
     return rows[order], values[order]
 
 

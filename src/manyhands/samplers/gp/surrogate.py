@@ -8,7 +8,7 @@ from manyhands.samplers.gp.hyperparameters import Hyperparameters, Prior
 from manyhands.samplers.gp.model import GaussianProcess
 from manyhands.samplers.gp.targets import Targets
 
-_FIRST = 3  # outcomes below which nothing can be told of hyperparameters
+_FIRST = 3  # outcomes below which nothing can be told of hyperparameters; nor if they are all alike
 _EVERY = 0.05  # of the outcomes have to be new before hyperparameters are fitted again
 _N_EVALUATIONS = 12
 
@@ -53,7 +53,7 @@ class Surrogate:
         return process.given(known.values)
 
     def _fitted(self, known: Targets) -> Hyperparameters:
-        if len(known.values) < _FIRST:
+        if len(known.values) < _FIRST or not known.values.any():
             return self._hyperparameters
         return fit(
             self._features, known.rows, known.values, known.noise, self._prior, self._hyperparameters, _N_EVALUATIONS

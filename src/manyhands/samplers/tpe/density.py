@@ -135,13 +135,17 @@ class Mixture:
         edges = self._features.cube.edges[d]
         below = ndtr((edges - self._centres[:, d, None]) / self._widths[:, d, None])
         mass = np.diff(below, axis=1) / self._mass[:, d, None]
-        return np.asarray(np.log(np.maximum(mass, _SMALLEST) / np.diff(edges)))
+        return np.asarray(np.log(np.maximum(mass, _SMALLEST) / self._shares(d)))
 
     def _options(self, d: int) -> Array:
         """Of a choice without an order: the same."""
         cube, stray = self._features.cube, float(self._strays[d])
         own: NDArray[np.intp] = cube.value_index(d, self._centres[:, d])
-        shares = np.diff(cube.edges[d])
+        shares = self._shares(d)
         logs = np.full((self._n, len(shares)), math.log(stray))
         logs[np.arange(self._n), own] = np.log(stray + (1.0 - stray) / shares[own])
         return logs
+
+    def _shares(self, d: int) -> Array:
+        """The prior's mass in each value's bin, shape (n_values,); above 0, even where rounding left none."""
+        return np.asarray(np.maximum(np.diff(self._features.cube.edges[d]), _SMALLEST))

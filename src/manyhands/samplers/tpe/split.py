@@ -42,7 +42,8 @@ class Ranking:
         """Take note of the newest observation."""
         i = self._observations.n - 1
         losses = self._observations.losses[i]
-        self._violations.append(float(np.nansum(np.maximum(self._observations.violations[i], 0.0))))
+        violations = self._observations.violations[i].tolist()
+        self._violations.append(sum((v for v in violations if v > 0), 0.0))  # NaN is not; no number is too large
         if np.isnan(losses[0]):
             self.n_failed += 1
             self._last.append(i)
@@ -114,7 +115,7 @@ def crowding(losses: Array) -> Array:
     Gaps are relative to the front's extent; points at the ends have infinite room (Deb et al. 2002, section III-B).
     """
     room = np.zeros(len(losses))
-    for column in losses.T:
+    for column in losses.T / 2:  # the whole extent of some is too large for a number
         order = np.argsort(column, kind="stable")
         extent = column[order[-1]] - column[order[0]]
         gaps = (column[order[2:]] - column[order[:-2]]) / (extent or 1.0)
