@@ -49,7 +49,7 @@ MAY_IMPORT = {
     # pure
     "work": {"trial"},
     "rules": {"errors", "trial"},
-    "samplers": {"errors", "checks", "parameters", "space", "trial", "ports"},
+    "samplers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
     "timed": {"space", "trial", "ports"},
     "search": {"space", "trial", "events", "ports", "objectives", "incumbents", "splits", "timed", "transfer", "work"},
     "transfer": {"errors", "labels", "objectives", "parameters", "ports", "space", "trial"},

@@ -12,20 +12,20 @@ from pathlib import Path  # noqa: E402
 
 from benchmarks.quality import tables  # noqa: E402
 from benchmarks.quality.peers import PEERS, SLOW, USUAL, runs_on  # noqa: E402
-from benchmarks.quality.problems import SUITES, Problem, SuiteMissingError, suite  # noqa: E402
-from benchmarks.quality.runs import FOLDER, Archive, Key, keys_of, make_all  # noqa: E402
+from benchmarks.quality.problems import SUITES, Problem, available  # noqa: E402
+from benchmarks.quality.runs import FOLDER, Archive, Key, keys_of, make_missing  # noqa: E402
 from benchmarks.quality.simulate import Run  # noqa: E402
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run what is missing, print the tables, and return the exit status."""
     options = _read(arguments)
-    problems = _problems(options.suites, options.problems)
+    problems = [p for p in available(options.suites) if _is_wanted(p, options.problems)]
     samplers = options.samplers = list(dict.fromkeys([*options.samplers, *options.peers, *options.versus]))
     keys = keys_of([p.name for p in problems], samplers, options.p, options.seeds, options.trials)
     keys = [key for key in keys if runs_on(key.sampler, key.problem, key.seed)]
     archive = Archive(options.folder)
-    all_well = options.table or _run(keys, archive, options.fresh, options.jobs)
+    all_well = options.table or make_missing(keys, archive, options.fresh, options.jobs)
     runs = archive.read()
     wanted = {key: runs[key] for key in keys if key in runs}
     names = list(dict.fromkeys(problem.suite for problem in problems))
@@ -64,35 +64,8 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _problems(suites: Sequence[str], parts: Sequence[str]) -> list[Problem]:
-    found: list[Problem] = []
-    for name in suites:
-        try:
-            found += suite(name)
-        except SuiteMissingError as missing:
-            print(missing)
-    return [problem for problem in found if not parts or any(part in problem.name for part in parts)]
-
-
-def _run(keys: Sequence[Key], archive: Archive, fresh: Sequence[str], jobs: int) -> bool:
-    """Make the runs that are not there, and return whether none failed."""
-    done = archive.read()
-    n_failed = 0
-    missing = [key for key in keys if key not in done or key.sampler in fresh]
-    for i, (key, run) in enumerate(make_all(missing, jobs), start=1):
-        if isinstance(run, str):
-            n_failed += 1
-            print(f"{key.sampler} failed on {key.problem}, seed {key.seed}:\n{run}", file=sys.stderr)
-        else:
-            archive.add(key, run)
-        _progress(f"{i} of {len(missing)} runs: {key.sampler} on {key.problem}")
-    _progress("")
-    return n_failed == 0
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print("\r" + text.ljust(79) + "\r", end="", file=sys.stderr, flush=True)
+def _is_wanted(problem: Problem, parts: Sequence[str]) -> bool:
+    return not parts or any(part in problem.name for part in parts)
 
 
 def _show(name: str, runs: dict[Key, Run], options: argparse.Namespace) -> None:

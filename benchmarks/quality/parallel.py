@@ -16,8 +16,8 @@ from numpy.typing import NDArray  # noqa: E402
 
 from benchmarks.quality import tables  # noqa: E402
 from benchmarks.quality.peers import PEERS, SLOW  # noqa: E402
-from benchmarks.quality.problems import SuiteMissingError, suite  # noqa: E402
-from benchmarks.quality.runs import FOLDER, Archive, Key, make_all  # noqa: E402
+from benchmarks.quality.problems import available  # noqa: E402
+from benchmarks.quality.runs import FOLDER, Archive, Key, make_missing  # noqa: E402
 from benchmarks.quality.simulate import Run  # noqa: E402
 
 WORKERS = (1, 8, 32, 64)
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--table", action="store_true", help="run nothing, show what there is")
     options = parser.parse_args(arguments)
     samplers = [*options.samplers, *options.peers]
-    problems = _problems()
+    problems = [problem.name for problem in available(("lcbench", "functions"))]
     archive = Archive(FOLDER)
     keys = [
         Key(problem, sampler, p, 0, N_TRIALS)
@@ -43,28 +43,13 @@ def main(arguments: Sequence[str]) -> int:
         for sampler in samplers
         if sampler not in SLOW or problem in FEW
     ]
+    all_well = options.table or make_missing(keys, archive)
     done = archive.read()
-    missing = [] if options.table else [key for key in keys if key not in done]
-    for key, run in make_all(missing, 1):
-        if isinstance(run, str):
-            print(f"{key.sampler} failed on {key.problem}:\n{run}", file=sys.stderr)
-        else:
-            archive.add(key, run)
-    runs = {key: run for key, run in archive.read().items() if key in set(keys)}
+    runs = {key: done[key] for key in keys if key in done}
     print(_table(runs, [s for s in samplers if s not in SLOW], problems) + "\n")
     if set(samplers) & set(SLOW):
         print(_table(runs, samplers, [problem for problem in problems if problem in FEW]))
-    return 0
-
-
-def _problems() -> list[str]:
-    found = []
-    for name in ("lcbench", "functions"):
-        try:
-            found += [problem.name for problem in suite(name)]
-        except SuiteMissingError as missing:
-            print(missing)
-    return found
+    return 0 if all_well else 1
 
 
 def _table(runs: Mapping[Key, Run], samplers: Sequence[str], problems: Sequence[str]) -> str:

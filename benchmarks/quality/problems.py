@@ -1,7 +1,7 @@
 """What is searched: a space, a loss, and two losses of random points between which regret is measured."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -99,3 +99,14 @@ def suite(name: str) -> tuple[Problem, ...]:
 def find(name: str) -> Problem:
     """The problem of that name."""
     return next(problem for problem in suite(name.partition("/")[0]) if problem.name == name)
+
+
+def available(suites: Sequence[str]) -> list[Problem]:
+    """The problems of these suites; of one that is not on this machine a sentence is printed instead."""
+    found: list[Problem] = []
+    for name in suites:
+        try:
+            found += suite(name)
+        except SuiteMissingError as missing:
+            print(missing)
+    return found

@@ -1,6 +1,7 @@
 """Runs, and the file in which they are kept so that none is made twice."""
 
 import json
+import sys
 import traceback
 import zlib
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,27 @@ def make_all(keys: Sequence[Key], jobs: int) -> Iterator[tuple[Key, Run | str]]:
         futures = {pool.submit(try_to_make, key): key for key in keys}
         for future in as_completed(futures):
             yield futures[future], future.result()
+
+
+def make_missing(keys: Sequence[Key], archive: Archive, fresh: Sequence[str] = (), jobs: int = 1) -> bool:
+    """Make the runs that are not there, and those of the samplers in ``fresh``; return whether none failed."""
+    done = archive.read()
+    n_failed = 0
+    missing = [key for key in keys if key not in done or key.sampler in fresh]
+    for i, (key, run) in enumerate(make_all(missing, jobs), start=1):
+        if isinstance(run, str):
+            n_failed += 1
+            print(f"{key.sampler} failed on {key.problem}, seed {key.seed}:\n{run}", file=sys.stderr)
+        else:
+            archive.add(key, run)
+        _progress(f"{i} of {len(missing)} runs: {key.sampler} on {key.problem}")
+    _progress("")
+    return n_failed == 0
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print("\r" + text.ljust(79) + "\r", end="", file=sys.stderr, flush=True)
 
 
 def keys_of(problems: Sequence[str], samplers: Sequence[str], p: int, n_seeds: int, n_trials: int | None) -> list[Key]:

@@ -110,3 +110,17 @@ def test_the_same_numbers_give_the_same_rows() -> None:
 
     assert (look(MIXED, top, 3)[0] == look(MIXED, top, 3)[0]).all()
     assert (look(MIXED, top, 3)[0] != look(MIXED, top, 4)[0]).any()
+
+
+def test_the_options_of_a_very_long_choice_are_not_looked_through_one_by_one() -> None:
+    cube = Cube(Space({"word": Choice(list(range(3000))), "x": Float(0, 1)}))
+    features = Features(cube)
+    n_rows = []
+
+    def acquisition(at: Array, with_gradient: bool) -> tuple[Array, Array | None]:
+        n_rows.append(len(at))
+        return np.zeros(len(at)), np.zeros_like(at) if with_gradient else None
+
+    CandidateSearch(cube, features).best_rows(acquisition, cube.snap(np.full((1, 2), 0.5)), np.random.default_rng(0))
+
+    assert sum(n_rows) < 2000

@@ -23,7 +23,7 @@ class AutoSampler:
     A Gaussian process (``gp``) learns most from few trials, and takes 10 to 20 ms to suggest one. It has the first 500,
     but every fourth of them is left to Parzen estimators (``tpe``), which believe other things of a loss. That costs
     little where the Gaussian process is right, and helps where it is not, as with losses that have steps. (Several
-    objectives are left to ``gp`` alone, which measured better.) Then they change places, and after 1000 trials, or
+    objectives are left to ``gp`` alone.) Then they change places, and after 1000 trials, or
     while more than 128 run, ``tpe`` has all: it takes 1 to 2 ms, however many there are.
 
     It goes by the number of trials and not by the time that they take, which is never twice the same: so a seed gives

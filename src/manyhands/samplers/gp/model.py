@@ -91,7 +91,7 @@ class GaussianProcess:
         return k @ self._weights, self._variance(k, solved), pull_back
 
     def sample(self, features: Array, normals: Array) -> Array:
-        """Values that the function may have at features, shape (n, m), from standard normals of that shape."""
+        """Values, noise and all, that may be seen at features, shape (n, m), from standard normals of that shape."""
         scaled = self._scaled(features)
         k = self._scale * matern(squared_distances(scaled, self._inputs))[0]
         covariance = self._covariance(scaled, 0.0) - k @ self._inverse @ k.T

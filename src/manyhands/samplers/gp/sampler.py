@@ -32,8 +32,9 @@ class GPSampler:
     ARD Matern-5/2 kernel with bent inputs and drawn-in outputs (Cowen-Rivers et al. 2022, HEBO), most probable
     hyperparameters, logarithmic expected improvement (Ament et al. 2023). Running trials are given values drawn from
     the model (Snoek et al. 2012). Several objectives are scalarised anew for each trial (Knowles 2006, ParEGO);
-    constraints, and the places where trials fail, have models of their own, whose chance of being kept multiplies the
-    improvement (Gardner et al. 2014). Conditional parameters that are not active lie in the middle of their range.
+    constraints have models of their own, whose chance of being kept multiplies the improvement (Gardner et al. 2014).
+    So has failure, with more caution, and failed trials are imagined like running ones, as they have no loss.
+    Conditional parameters that are not active lie in the middle of their range.
 
     Past 300 outcomes the model learns from the best ones and a selection of the others, so a suggestion costs no more.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from manyhands.objectives import total_violation
 from manyhands.samplers.cube import Array
 from manyhands.samplers.observations import Observations
 
@@ -31,10 +32,8 @@ class Ranking:
         self._observations = observations
         self._n_objectives = observations.losses.shape[1]
         self._violations: list[float] = []
-        self._keys: list[
-            tuple[float, float]
-        ] = []  # violation and loss of those in ``_first``, if there is one objective
         self._first: list[int] = []  # those that may be good; in order, if there is one objective
+        self._keys: list[tuple[float, float]] = []  # their violation and loss, if there is one objective
         self._last: list[int] = []
         self.n_failed = 0
 
@@ -42,8 +41,7 @@ class Ranking:
         """Take note of the newest observation."""
         i = self._observations.n - 1
         losses = self._observations.losses[i]
-        violations = self._observations.violations[i].tolist()
-        self._violations.append(sum((v for v in violations if v > 0), 0.0))  # NaN is not; no number is too large
+        self._violations.append(total_violation(self._observations.violations[i].tolist()))  # NaN is not above 0
         if np.isnan(losses[0]):
             self.n_failed += 1
             self._last.append(i)
