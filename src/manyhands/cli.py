@@ -175,9 +175,41 @@ def worker(connect_file: Path, workers: int | None) -> None:
     That search was started with executor=mh.Remote(...) and wrote the connection file; bring it here by a safe way.
     """
     from manyhands.executors.host import Host
+    from manyhands.executors.processes import Processes
     from manyhands.wire.channel import Connection
 
-    click.echo(f"It is over: {Host(Connection.read(connect_file), workers).serve()}.")
+    host = Host(Connection.read(connect_file), Processes(workers))
+    click.echo(f"It is over: {host.serve()}.")
+
+
+@main.command()
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="How many Spark workers it has.")
+@click.option("--cores", default=1, show_default=True, type=click.IntRange(1), help="Cores of each worker.")
+@click.option("--memory", default="1g", show_default=True, help="Memory of each worker, such as 600m or 2g.")
+def cluster(workers: int, cores: int, memory: str) -> None:
+    """Run a Spark cluster on this machine, for trying things out.
+
+    It ends on Ctrl-C. Only this machine can reach it, but all its users can.
+    """
+    import shlex
+    import signal
+    from contextlib import suppress
+
+    from manyhands.sparkcluster import LoopbackCluster
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    click.echo("Starting Spark; this takes some seconds.", err=True)
+    with suppress(KeyboardInterrupt), LoopbackCluster(workers, cores, memory) as spark:
+        click.echo(f"The Spark cluster {spark.url} is ready. Its page is {spark.ui_url}")
+        click.echo(f"Workers: {workers}; cores of each: {cores}; memory of each: {memory}.")
+        click.echo(f"\nSee it work:\n  manyhands demo --spark {spark.url}")
+        click.echo("\nUse it from Python:")
+        for name, value in spark.client_environment().items():
+            click.echo(f"  export {name}={shlex.quote(value)}")
+        click.echo(f'  SparkSession.builder.master("{spark.url}").config("spark.executor.memory", "{memory}")')
+        click.echo("\nCtrl-C ends it.")
+        spark.wait()
+    click.echo("The cluster has ended.")
 
 
 @main.command()

@@ -300,7 +300,7 @@ def test_a_large_array_is_shared_and_read_only(tune):
 
     assert {trial.value for trial in study.trials} == {float(data.sum())}
     assert {trial.metrics["writeable"] for trial in study.trials} == {False}
-    assert all(trial.metrics["home"].endswith("/payload") for trial in study.trials)
+    assert all(trial.metrics["home"].endswith("/payload.1") for trial in study.trials)
 
 
 def test_writing_to_a_shared_array_fails_the_trial(tune):

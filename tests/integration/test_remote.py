@@ -20,6 +20,7 @@ from manyhands.events import PartFinished
 from manyhands.executors import host as host_module
 from manyhands.executors.folder import RunFolder
 from manyhands.executors.host import Host
+from manyhands.executors.processes import Processes
 from manyhands.trial import Part, Result
 from manyhands.wire import relay
 from manyhands.wire.channel import Connection, Dialer, Listener
@@ -28,8 +29,9 @@ SPACE = {"x": mh.Float(0, 1)}
 HOST = """
 import sys, pathlib
 from manyhands.executors.host import Host
+from manyhands.executors.processes import Processes
 from manyhands.wire.channel import Connection
-Host(Connection.read(pathlib.Path(sys.argv[1])), workers=int(sys.argv[2])).serve()
+Host(Connection.read(pathlib.Path(sys.argv[1])), Processes(int(sys.argv[2]))).serve()
 """
 
 
@@ -210,7 +212,7 @@ def test_a_search_runs_on_two_hosts(tmp_path):
 
 
 def test_a_host_that_is_killed_costs_each_of_its_trials_one_attempt(tmp_path, monkeypatch):
-    monkeypatch.setattr("manyhands.executors.remote._LEASE_S", 1.5)
+    monkeypatch.setattr("manyhands.executors.hub._LEASE_S", 1.5)
 
     def objective(params, trial):
         import time
@@ -230,7 +232,7 @@ def test_a_host_that_is_killed_costs_each_of_its_trials_one_attempt(tmp_path, mo
     assert all(trial.state == "finished" for trial in study.trials)
     lost = [cause for trial in study.trials for cause in trial.lost]
     assert len(lost) == 1
-    assert "silent" in lost[0]
+    assert "its connection broke" in lost[0]
 
 
 def test_a_host_with_the_keys_cannot_speak_for_another_hosts_trial(tmp_path):
@@ -251,8 +253,8 @@ def test_a_host_with_the_keys_cannot_speak_for_another_hosts_trial(tmp_path):
         rogue.send(relay.encode(relay.Joined("rogue", 1, sys.version_info[:2])))
         assert wait_for(lambda: list(rogue.receive(0.05)), "the welcome")
         for _ in range(20):
-            rogue.send(relay.encode(relay.Happened(forged)))
-            rogue.send(relay.encode(relay.Wanted(0)))
+            rogue.send(relay.encode(relay.Happened([forged])))
+            rogue.send(relay.encode(relay.Wanted(0, 0)))
             assert wait_for(lambda: list(rogue.receive(0.05)), "an answer")
         release.touch()
         rogue.close()
@@ -369,7 +371,7 @@ def test_the_folder_of_a_driver_that_died_while_it_wrote_the_payload_is_removed_
 
 def test_a_host_leaves_when_its_driver_is_silent(listener, monkeypatch):
     monkeypatch.setattr(host_module, "_PULSE_S", 0.05)
-    host = Host(listener.connection, workers=1)
+    host = Host(listener.connection, Processes(1))
 
     with pytest.raises(mh.ExecutorError, match="has not answered"):
         host.serve(connect_timeout_s=0.3)

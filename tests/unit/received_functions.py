@@ -45,7 +45,7 @@ def main(folder: str, how: str, names: list[str]) -> None:
         payload.LightUnpickler = Unpickler  # type: ignore[misc, assignment]
     found = {}
     for name in names:
-        functions, argument = payload.load(f"{folder}/{name}")  # type: ignore[misc]
+        functions, argument = payload.load([f"{folder}/{name}"])  # type: ignore[misc]
         found[name] = {
             "outcomes": [outcome(function, argument) for function in functions],
             "looks": [look(function) for function in functions],

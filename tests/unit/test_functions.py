@@ -69,9 +69,7 @@ def test_what_cannot_be_read_in_the_light_way_is_read_in_the_real_one(
     """A cloudpickle to come may call its helpers in another way."""
     monkeypatch.setattr("manyhands.wire.functions._HELPERS", {"_make_function": lambda code: None})
     factor = 3
-    dump(lambda x: factor * x, str(tmp_path / "payload"))
-
-    function: Any = load(str(tmp_path / "payload"))
+    function: Any = load(dump(lambda x: factor * x, str(tmp_path / "payload")))
 
     assert function(2) == 6
 
@@ -83,6 +81,6 @@ def test_an_error_is_told_once(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"dumps", b"DUMPS"))
 
     with pytest.raises(AttributeError, match="DUMPS") as caught:
-        load(str(path))
+        load([str(path)])
 
     assert caught.value.__context__ is None

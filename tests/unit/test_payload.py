@@ -10,15 +10,13 @@ MIB = 1 << 20
 
 
 def there_and_back(obj: object, folder: Path) -> Any:
-    path = str(folder / "payload")
-    dump(obj, path)
-    return load(path)
+    return load(dump(obj, str(folder / "payload")))
 
 
-def extents(path: Path) -> list[tuple[int, int]]:
-    """Offset and length of every piece of a payload."""
-    n_pieces, *numbers = np.fromfile(path, "<u8", offset=8, count=1 + 2 * 8).tolist()
-    return list(zip(numbers[0::2], numbers[1::2], strict=False))[:n_pieces]
+def places(path: Path) -> list[list[int]]:
+    """File, offset and length of every large buffer of a payload."""
+    (n_buffers,) = np.fromfile(path, "<u8", offset=8, count=1).tolist()
+    return np.fromfile(path, "<u8", offset=16, count=3 * n_buffers).reshape(-1, 3).tolist()
 
 
 def test_plain_objects_come_back(tmp_path: Path) -> None:
@@ -64,15 +62,34 @@ def test_large_arrays_are_outside_the_pickle_and_small_ones_inside(tmp_path: Pat
 
     dump([np.zeros(MIB // 8), np.zeros(MIB // 8 - 1), np.zeros(2 * MIB // 8)], str(path))
 
-    assert [length for _, length in extents(path)][1:] == [MIB, 2 * MIB]
+    assert [length for _, _, length in places(path)] == [MIB, 2 * MIB]
 
 
-def test_every_piece_is_aligned(tmp_path: Path) -> None:
+def test_every_buffer_is_aligned(tmp_path: Path) -> None:
     path = tmp_path / "payload"
 
     dump([np.zeros(MIB + 1 + i, dtype=np.int8) for i in range(5)], str(path))
 
-    assert [offset % 64 for offset, _ in extents(path)] == [0] * 6
+    assert [offset % 64 for _, offset, _ in places(path)] == [0] * 5
+
+
+def test_the_largest_buffers_have_files_of_their_own_and_the_others_share_one(tmp_path: Path) -> None:
+    sizes = [MIB, 32 * MIB, 2 * MIB, 40 * MIB, 3 * MIB]
+    path = tmp_path / "payload"
+
+    paths = dump([np.zeros(size, dtype=np.int8) for size in sizes], str(path))
+
+    assert [file for file, _, _ in places(path)] == [1, 2, 1, 3, 1]
+    assert [Path(p).stat().st_size for p in paths[1:]] == [6 * MIB, 32 * MIB, 40 * MIB]
+
+
+def test_the_same_data_is_the_same_file_whatever_the_objective(tmp_path: Path) -> None:
+    data = np.arange(32 * MIB, dtype=np.int8)
+
+    *_, one = dump(lambda x: x + data[0], str(tmp_path / "one"))
+    *_, other = dump({"small": np.ones(MIB), "data": data}, str(tmp_path / "other"))
+
+    assert Path(one).read_bytes() == Path(other).read_bytes()
 
 
 def test_arrays_in_memory_are_aligned(tmp_path: Path) -> None:
@@ -101,21 +118,13 @@ def test_several_objects_keep_what_they_share(tmp_path: Path) -> None:
 
 def test_all_who_load_a_payload_see_one_file(tmp_path: Path) -> None:
     """Arrays are a view of the file itself: what is in it is in them, without having been copied."""
-    path = tmp_path / "payload"
-    dump(np.zeros(MIB), str(path))
-    first, second = load(str(path)), load(str(path))
+    paths = dump(np.zeros(MIB), str(tmp_path / "payload"))
+    first, second = load(paths), load(paths)
 
-    with path.open("r+b") as file:
-        file.seek(extents(path)[1][0])
+    with Path(paths[1]).open("r+b") as file:
         file.write(np.float64(7.0).tobytes())
 
     assert (first[0], second[0]) == (7.0, 7.0)
-
-
-def test_the_size_of_the_file_is_returned(tmp_path: Path) -> None:
-    path = tmp_path / "payload"
-
-    assert dump(np.zeros(MIB), str(path)) == path.stat().st_size
 
 
 def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
@@ -127,11 +136,9 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_only_its_user_may_read_a_payload(tmp_path: Path) -> None:
-    path = tmp_path / "payload"
+    paths = dump(np.zeros(MIB), str(tmp_path / "payload"))
 
-    dump(1, str(path))
-
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert [Path(path).stat().st_mode & 0o777 for path in paths] == [0o600, 0o600]
 
 
 def test_another_file_is_no_payload(tmp_path: Path) -> None:
@@ -139,4 +146,4 @@ def test_another_file_is_no_payload(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 100)
 
     with pytest.raises(ValueError, match="no payload"):
-        load(str(path))
+        load([str(path)])

@@ -6,16 +6,22 @@ The workers are those of ``Processes``; this file is only the way between them a
 import socket
 import sys
 import time
+from collections.abc import Mapping
 
 from manyhands.errors import ExecutorError, ManyhandsError
 from manyhands.events import AnyEvent
+from manyhands.executors.fetching import Fetching, Source
 from manyhands.executors.processes import Processes
 from manyhands.wire import relay
-from manyhands.wire.channel import Connection, Dialer
+from manyhands.wire.channel import Connection, Dialer, MessageLostError
 
 _ALIVE_EVERY_S = 1.0
-_LEASE_S = 30.0  # longer than the driver's, so that a worker is never given up by its host first
+# Longer than the driver's, so that a worker is never given up by its host first, and long enough for a driver whose
+# machine is frozen for a while. One that has died is noticed by its port.
+_LEASE_S = 120.0
+_LOST_S = 1.0  # without a connection for so long, look whether there still is a driver
 _PULSE_S = 0.2
+_BUSY_PULSE_S = 0.02
 
 
 class Host:
@@ -23,84 +29,126 @@ class Host:
 
     Args:
         connection: How to reach the driver.
-        workers: How many workers to run; one for each core if not given.
+        pool: The workers, not yet started.
+        slot: Which of the driver's slots this is; -1 if it came by itself.
+        sources: Shorter ways to pieces of the payload than from the driver, by their digests.
     """
 
-    def __init__(self, connection: Connection, workers: int | None = None):
+    def __init__(
+        self,
+        connection: Connection,
+        pool: Processes,
+        *,
+        slot: int = -1,
+        sources: Mapping[str, Source] | None = None,
+    ):
         self._address = connection.address
         self._dialer = Dialer(connection)
-        self._pool = Processes(workers)
+        self._pool = pool
+        self._slot = slot
+        self._sources = sources
+        self._fetching: Fetching | None = None
         self._is_running = False
-        self._heard_at = self._spoke_at = time.monotonic()
+        self._events: list[relay.HostEvent] = []
+        self._heard_at = self._spoke_at = self._connected_at = time.monotonic()
 
     def serve(self, connect_timeout_s: float = 60.0) -> str:
         """Do the driver's work, and return why it ended.
 
         Raises:
-            ExecutorError: The driver does not answer.
+            ExecutorError: The driver does not answer, or this machine cannot do the work.
         """
-        self._send(relay.Joined(socket.gethostname(), self._pool.n_workers, sys.version_info[:2]))
+        self._send(relay.Joined(socket.gethostname(), self._pool.n_workers, sys.version_info[:2], self._slot))
         try:
             return self._loop(connect_timeout_s)
+        except MessageLostError:
+            return "a message of the driver was lost on its way here"
+        except ManyhandsError as error:
+            self._send(relay.Broken(str(error)))
+            raise
         finally:
             self._pool.close()
+            if self._fetching is not None:
+                self._fetching.release()
             self._dialer.close()
 
     def _loop(self, connect_timeout_s: float) -> str:
-        lease_s = connect_timeout_s
         while True:
-            for message in self._dialer.receive(0 if self._is_running else _PULSE_S):
-                self._heard_at, lease_s = time.monotonic(), _LEASE_S
+            for message in self._dialer.receive(0 if self._is_running else self._pause()):
+                self._heard_at = time.monotonic()
                 reason = self._obey(relay.decode_from_driver(message))
                 if reason is not None:
                     return reason
             if self._is_running:
-                self._run_pool()
-            now = time.monotonic()
-            if now - self._heard_at > lease_s:
-                raise ExecutorError(
-                    f"The driver at {self._address} has not answered for {lease_s:g} seconds. "
-                    f"Does the search still run, can this machine reach it, and is the connection file its latest one?"
-                )
-            if now - self._spoke_at > _ALIVE_EVERY_S:
-                self._send(relay.Alive())
+                self._pool.poll(_PULSE_S)
+                self._flush()
+            self._look_at_clock(_LEASE_S if self._fetching else connect_timeout_s)
 
-    def _run_pool(self) -> None:
-        try:
-            self._pool.poll(_PULSE_S)
-        except ManyhandsError as error:
-            self._send(relay.Broken(str(error)))
-            raise
+    def _pause(self) -> float:
+        """Fetch a little, and return how long to wait for the driver's next word."""
+        if self._fetching is None:
+            return _PULSE_S
+        if self._fetching.step():
+            return 0
+        if self._fetching.is_done:
+            self._start_pool(self._fetching)
+            return 0
+        return _BUSY_PULSE_S
+
+    def _start_pool(self, fetching: Fetching) -> None:
+        self._is_running = True
+        self._pool.wake_on(self._dialer.fileno())
+        # Its own path comes first: that is where this machine's libraries are. The driver's serves where both share
+        # a file system, such as for modules beside its script.
+        path = [*sys.path, *(entry for entry in self._path if entry not in sys.path)]
+        self._pool.start_with(fetching.paths, path, self._deliver, time.time)
 
     def _obey(self, message: relay.FromDriver) -> str | None:
         match message:
-            case relay.Welcome(_, size, path):
-                self._size, self._path = size, path
-                self._pool.payload.touch(mode=0o600)
-                self._send(relay.Wanted(0))
-            case relay.Chunk(offset, data):
-                self._store(offset, data)
-            case relay.Ordered(command):
-                self._pool.perform(command)
+            case relay.Welcome(_, pieces, path):
+                self._path = path
+                self._fetching = Fetching(pieces, self._want, self._sources)
+            case relay.Chunk(piece, offset, data) if self._fetching:
+                self._fetching.take(piece, offset, data)
+            case relay.Ordered(commands):
+                for command in commands:
+                    self._pool.perform(command)
             case relay.Ended(reason):
                 return reason
         return None
 
-    def _store(self, offset: int, data: bytes) -> None:
-        with self._pool.payload.open("r+b") as file:
-            file.seek(offset)
-            file.write(data)
-        have = offset + len(data)
-        if have < self._size:
-            self._send(relay.Wanted(have))
-        elif not self._is_running:
-            self._is_running = True
-            self._pool.wake_on(self._dialer.fileno())
-            self._pool.start_with(self._path, self._deliver, time.time)
+    def _look_at_clock(self, lease_s: float) -> None:
+        now = time.monotonic()
+        if self._dialer.is_connected:
+            self._connected_at = now
+        if now - self._connected_at > _LOST_S:
+            self._connected_at = now
+            obstacle = self._dialer.obstacle()
+            if isinstance(obstacle, ConnectionRefusedError):
+                raise ExecutorError(f"Nobody listens at {self._address} (any more): the search has ended, or died.")
+        if now - self._heard_at > lease_s:
+            raise ExecutorError(self._why_silent(lease_s))
+        if now - self._spoke_at > _ALIVE_EVERY_S:
+            self._send(relay.Alive())
+
+    def _why_silent(self, lease_s: float) -> str:
+        obstacle = self._dialer.obstacle()
+        silence = f"The driver at {self._address} has not answered for {lease_s:g} seconds"
+        if obstacle is not None:
+            return f"{silence}: {obstacle}. Can this machine reach that address and port?"
+        return f"{silence}, though its port is open. Does the search still run, and are the keys those of this run?"
+
+    def _want(self, piece: int, offset: int) -> None:
+        self._send(relay.Wanted(piece, offset))
 
     def _deliver(self, event: AnyEvent) -> None:
         assert isinstance(event, relay.HostEvent), event  # noqa: S101 - workers cause no others
-        self._send(relay.Happened(event))
+        self._events.append(event)
+
+    def _flush(self) -> None:
+        if self._events:
+            events, self._events = self._events, []
+            self._send(relay.Happened(events))
 
     def _send(self, message: relay.FromHost) -> None:
         self._spoke_at = time.monotonic()

@@ -12,7 +12,7 @@ import os
 import selectors
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +63,8 @@ class Processes:
             if not given, so that all workers together use each core once.
         memory_limit_mb: A worker that uses more memory of its own than this many megabytes (10^6 bytes) is killed,
             which costs its trial one attempt. Linux only.
+        env: What the workers' environment has beside this process's own.
+        folder: Where the workers' output goes; a temporary one if not given. It is removed at the end.
 
     Raises:
         SettingsError: A number makes no sense, or the system cannot tell how much memory a process uses.
@@ -76,6 +78,8 @@ class Processes:
         *,
         cores_per_worker: int | None = None,
         memory_limit_mb: float | None = None,
+        env: Mapping[str, str] | None = None,
+        folder: RunFolder | None = None,
     ):
         check_whole(workers=workers, cores_per_worker=cores_per_worker)
         check_memory_limit(memory_limit_mb)
@@ -88,7 +92,8 @@ class Processes:
         self._failed_starts = 0
         self._last_hello_at = -math.inf
         self._selector: selectors.BaseSelector = selectors.DefaultSelector()
-        self._folder: RunFolder | None = None
+        self._extra_env = dict(env or {})
+        self._folder = folder
         self._warden: Warden | None = None
         self._watched_at = 0.0
 
@@ -97,24 +102,31 @@ class Processes:
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Write the payload and start the processes; see ``manyhands.ports.Executor``."""
         try:
-            write_payload(job, self.payload)
+            payload = write_payload(job, self._make_folder() / "payload")
         except BaseException:
             self.close()
             raise
-        self.start_with(sys.path, deliver, now)
+        self.start_with(payload, sys.path, deliver, now)
 
-    def start_with(self, path: Sequence[str], deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
-        """Start the processes on the payload that is there already.
+    def start_with(
+        self,
+        payload: Sequence[str],
+        path: Sequence[str],
+        deliver: Callable[[AnyEvent], None],
+        now: Callable[[], float],
+    ) -> None:
+        """Start the processes on a payload that is there already.
 
         Args:
+            payload: Its files.
             path: The ``sys.path`` that the workers are to have.
             deliver: Takes each event.
             now: Tells the time that events carry.
         """
         self._deliver, self._now = deliver, now
         self._started_at = time.monotonic()
-        self._setup = messages.Setup(str(self.payload), [str(entry) for entry in path])
-        self._env = {**os.environ, **thread_limits(self._threads)}
+        self._setup = messages.Setup(list(payload), [str(entry) for entry in path])
+        self._env = {**os.environ, **thread_limits(self._threads), **self._extra_env}
         for _ in range(self.n_workers):
             self._start_child()
 
@@ -179,11 +191,6 @@ class Processes:
             self._folder = None
 
     # -- workers come and go -----------------------------------------------------------------------------------
-
-    @property
-    def payload(self) -> Path:
-        """Where the payload has to be before workers start."""
-        return self._make_folder() / "payload"
 
     def _make_folder(self) -> Path:
         if self._folder is None:

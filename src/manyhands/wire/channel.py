@@ -4,12 +4,18 @@ A driver makes two key pairs for each run: its own, and one for its workers. The
 half of the second stand in a *connection file* that only its user can read. Who has the file can speak to the driver,
 and knows that it is the driver he speaks to; who has not, cannot get a single message through. Such attempts leave a
 line in the log and nothing else.
+
+ZeroMQ connects again by itself when a connection breaks, and what was on its way is then lost without a word. So the
+messages of each end are numbered, and whoever misses one knows. Since signs of life are messages too, that is within
+a second or so.
 """
 
 import json
 import logging
 import os
+import socket
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +32,8 @@ _MOST_BYTES = 16 * 1024 * 1024  # longer messages are refused before they are re
 _HANDSHAKE_MS = 10_000
 _HEARTBEAT_MS = 2_000
 _LOG_EVERY_S = 5.0
+_NUMBER_BYTES = 8
+_CALL_TIMEOUT_S = 2.0
 _WATCHED = (
     zmq.EVENT_ACCEPTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -35,6 +43,10 @@ _WATCHED = (
     | zmq.EVENT_DISCONNECTED
 )
 _ZAP_ENDPOINT = "inproc://zeromq.zap.01"  # fixed by ZeroMQ RFC 27
+
+
+class MessageLostError(Exception):
+    """Something that the other end sent did not arrive."""
 
 
 class Connection(Struct, frozen=True):
@@ -97,6 +109,7 @@ class Listener:
         self._router.curve_secretkey = driver_secret
         self._router.curve_publickey = driver_key
         self._router.setsockopt(zmq.ZAP_DOMAIN, b"manyhands")
+        self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         _limit(self._router)
         self._monitor = self._router.get_monitor_socket(_WATCHED)
         self._n_open = self._n_proven = self._n_failed = 0
@@ -111,23 +124,36 @@ class Listener:
         self.connection = Connection(address, driver_key.decode(), worker_key.decode(), worker_secret.decode())
         self._n_refused = 0
         self._logged_at = -_LOG_EVERY_S
+        self._n_received: dict[bytes, int] = defaultdict(int)
+        self._n_sent: dict[bytes, int] = defaultdict(int)
 
-    def receive(self, timeout_s: float) -> Iterator[tuple[bytes, bytes]]:
-        """Yield identity and message of all that has come; if nothing has, wait for it, at most ``timeout_s``."""
+    def receive(self, timeout_s: float) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield identity and message of all that has come; if nothing has, wait for it, at most ``timeout_s``.
+
+        In the place of messages that were lost comes None.
+        """
         poller = zmq.Poller()
-        for socket in (self._router, self._zap, self._monitor):
-            poller.register(socket, zmq.POLLIN)
-        for socket, _ in poller.poll(max(0, int(timeout_s * 1000))):
-            if socket is self._zap:
+        for ours in (self._router, self._zap, self._monitor):
+            poller.register(ours, zmq.POLLIN)
+        for ready, _ in poller.poll(max(0, int(timeout_s * 1000))):
+            if ready is self._zap:
                 self._admit()
-            elif socket is self._monitor:
+            elif ready is self._monitor:
                 self._watch_connections()
             else:
                 yield from self._pending()
 
-    def send(self, identity: bytes, message: bytes) -> None:
-        """Send a message; one to somebody who has left is dropped, as its loss is noticed otherwise."""
-        self._router.send_multipart([identity, message])
+    def send(self, identity: bytes, message: bytes) -> bool:
+        """Send a message; False if that end is not connected now, and will miss it."""
+        number = self._n_sent[identity]
+        self._n_sent[identity] += 1
+        try:
+            self._router.send_multipart([identity, number.to_bytes(_NUMBER_BYTES, "big") + message])
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            return False
+        return True
 
     def close(self) -> None:
         """Stop listening; what was sent just before is given a moment to leave."""
@@ -137,14 +163,19 @@ class Listener:
         self._zap.close(linger=0)
         self._context.term()
 
-    def _pending(self) -> Iterator[tuple[bytes, bytes]]:
+    def _pending(self) -> Iterator[tuple[bytes, bytes | None]]:
         while True:
             try:
                 frames = self._router.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             if len(frames) == 2:
-                yield frames[0], frames[1]
+                identity, numbered = frames
+                expected = self._n_received[identity]
+                self._n_received[identity] = int.from_bytes(numbered[:_NUMBER_BYTES], "big") + 1
+                if self._n_received[identity] != expected + 1:
+                    yield identity, None
+                yield identity, numbered[_NUMBER_BYTES:]
 
     def _admit(self) -> None:
         """Answer ZeroMQ's question whether a key may come in (RFC 27)."""
@@ -193,6 +224,7 @@ class Dialer:
     """
 
     def __init__(self, connection: Connection):
+        self._address = connection.address
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.curve_serverkey = connection.driver_key.encode()
@@ -200,18 +232,28 @@ class Dialer:
         self._socket.curve_secretkey = connection.worker_secret.encode()
         self._socket.setsockopt(zmq.IDENTITY, b"host-" + os.urandom(8).hex().encode())
         _limit(self._socket)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         self._socket.connect(connection.address)
+        self._is_connected = False
+        self._n_received = self._n_sent = 0
 
     def receive(self, timeout_s: float) -> Iterator[bytes]:
-        """Yield the messages that have come; if none has, wait for one, at most ``timeout_s``."""
+        """Yield the messages that have come; if none has, wait for one, at most ``timeout_s``.
+
+        Raises:
+            MessageLostError: One has not come that should have.
+        """
         if not self._socket.poll(max(0, int(timeout_s * 1000))):
             return
         while True:
             try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK)
+                numbered = self._socket.recv_multipart(zmq.NOBLOCK)[-1]
             except zmq.Again:
                 return
-            yield frames[-1]
+            if int.from_bytes(numbered[:_NUMBER_BYTES], "big") != self._n_received:
+                raise MessageLostError
+            self._n_received += 1
+            yield numbered[_NUMBER_BYTES:]
 
     def fileno(self) -> int:
         """A file descriptor that becomes readable when ``receive`` may have something."""
@@ -219,10 +261,30 @@ class Dialer:
 
     def send(self, message: bytes) -> None:
         """Send a message."""
-        self._socket.send(message)
+        self._socket.send(self._n_sent.to_bytes(_NUMBER_BYTES, "big") + message)
+        self._n_sent += 1
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the driver and this end have shown each other their keys, and the connection still stands."""
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor, zmq.NOBLOCK)["event"]
+            self._is_connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        return self._is_connected
+
+    def obstacle(self) -> OSError | None:
+        """What the system says against a connection to the driver's address; None if one can be made."""
+        host, _, port = self._address.removeprefix("tcp://").rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _CALL_TIMEOUT_S).close()
+        except OSError as error:
+            return error
+        return None
 
     def close(self) -> None:
         """Hang up; what was sent just before is given a moment to leave."""
+        self._socket.disable_monitor()
+        self._monitor.close(linger=0)
         self._socket.close(linger=500)
         self._context.term()
 

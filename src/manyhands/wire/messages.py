@@ -24,9 +24,9 @@ from manyhands.wire.frames import frame
 
 
 class Setup(Struct, frozen=True, tag="setup", array_like=True):
-    """The first message: where the payload lies, and the driver's ``sys.path``."""
+    """The first message: the payload's files, and the ``sys.path`` to have."""
 
-    payload: str
+    payload: list[str]
     path: list[str]
 
 

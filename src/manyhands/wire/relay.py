@@ -1,13 +1,15 @@
 """What a driver and a host - a machine that runs workers for it - say to each other, over a channel.
 
 host  ──▶ Joined                      here I am, with so many workers
-driver ──▶ Welcome                    this is your prefix for names, and so long is the payload
-host  ──▶ Wanted, driver ──▶ Chunk    until the host has the payload in a file
-host  ──▶ Happened                    an event of one of its workers
-driver ──▶ Ordered                    a command for one of them
+driver ──▶ Welcome                    this is your prefix for names, and these are the pieces of the payload
+host  ──▶ Wanted, driver ──▶ Chunk    until the host has those that it could not get by a shorter way
+host  ──▶ Happened                    events of its workers
+driver ──▶ Ordered                    commands for them
 both  ──▶ Alive                       once a second; whoever is silent for too long is taken to be gone
 driver ──▶ Ended                      the search is over
 """
+
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -33,23 +35,32 @@ HostCommand = StartPart | StopPart | RecallParts | KillWorker
 
 
 class Joined(Struct, frozen=True, tag=True):
-    """A host is there. ``python`` is major and minor version, which must be the driver's."""
+    """A host is there.
+
+    Attributes:
+        host: The machine's name.
+        n_workers: How many workers it will run.
+        python: Major and minor version, which must be the driver's.
+        slot: Which of the driver's slots it fills; -1 if it came by itself.
+    """
 
     host: str
     n_workers: int
     python: tuple[int, int]
+    slot: int = -1
 
 
 class Wanted(Struct, frozen=True, tag=True):
-    """The host has the payload up to ``offset`` and would like to go on from there."""
+    """The host has a piece of the payload up to ``offset`` and would like to go on from there."""
 
+    piece: int
     offset: int
 
 
 class Happened(Struct, frozen=True, tag=True):
-    """An event of one of the host's workers."""
+    """Events of the host's workers, in order."""
 
-    event: HostEvent
+    events: list[HostEvent]
 
 
 class Broken(Struct, frozen=True, tag=True):
@@ -62,25 +73,33 @@ class Alive(Struct, frozen=True, tag=True):
     """Nothing but a sign of life."""
 
 
+class Piece(Struct, frozen=True):
+    """A file of the payload: SHA-256 of its content, in hexadecimal digits, and its size in bytes."""
+
+    digest: str
+    size: int
+
+
 class Welcome(Struct, frozen=True, tag=True):
-    """The driver accepts a host."""
+    """The driver accepts a host: how its workers are called, what they need, and the driver's ``sys.path``."""
 
     prefix: str
-    payload_bytes: int
+    pieces: Sequence[Piece]
     path: list[str]
 
 
 class Chunk(Struct, frozen=True, tag=True):
-    """A piece of the payload."""
+    """A part of a piece of the payload."""
 
+    piece: int
     offset: int
     data: bytes
 
 
 class Ordered(Struct, frozen=True, tag=True):
-    """A command for one of the host's workers."""
+    """Commands for the host's workers, in order."""
 
-    command: HostCommand
+    commands: list[HostCommand]
 
 
 class Ended(Struct, frozen=True, tag=True):

@@ -74,7 +74,7 @@ class Worker:
             self._obey(order)
         return orders[0]
 
-    def _unpack(self, payload: str, path: list[str]) -> Job | None:
+    def _unpack(self, payload: list[str], path: list[str]) -> Job | None:
         sys.path[:] = path
         try:
             job = load(payload)

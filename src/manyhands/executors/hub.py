@@ -1,0 +1,230 @@
+"""The driver's end of all hosts: who is there, what their workers do, and what they have to be given.
+
+A host may come and go at any time. One that is silent, that missed a message or whose connection broke is given up:
+its workers are lost, and it is told to end. Nothing that a host says is taken as more than a word about its own
+workers and the parts that these were given.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from manyhands.errors import PayloadError
+from manyhands.events import AnyCommand, AnyEvent, StartPart, WorkerJoined, WorkerLost
+from manyhands.executors.shipping import Shipment
+from manyhands.trial import Part
+from manyhands.wire import relay
+from manyhands.wire.channel import Connection, Listener
+
+log = logging.getLogger("manyhands")
+
+_CHUNK_BYTES = 4 * 1024 * 1024
+_LEASE_S = 15.0
+_ALIVE_EVERY_S = 1.0
+
+
+class _Host:
+    """A machine, or a slot on one, that runs workers for this driver."""
+
+    def __init__(self, prefix: str, joined: relay.Joined, now: float):
+        self.prefix = prefix
+        self.name = joined.host
+        self.slot = joined.slot
+        self.heard_at = now
+        self.workers: set[str] = set()
+        self.parts: set[Part] = set()
+        self.orders: list[relay.HostCommand] = []
+
+
+class Hub:
+    """Listens for hosts, and speaks to them.
+
+    Args:
+        bind: The interface and port to listen on, such as ``tcp://127.0.0.1:*``.
+        advertise: The name under which hosts reach this machine; the interface itself if not given.
+        shipment: The payload.
+        deliver: Takes each event.
+        now: Tells the time that events carry.
+
+    Raises:
+        ExecutorError: It cannot listen there.
+    """
+
+    def __init__(
+        self,
+        bind: str,
+        advertise: str | None,
+        shipment: Shipment,
+        deliver: Callable[[AnyEvent], None],
+        now: Callable[[], float],
+    ):
+        self._shipment = shipment
+        self._deliver, self._now = deliver, now
+        self._listener = Listener(bind, advertise)
+        self._hosts: dict[bytes, _Host] = {}
+        self._owners: dict[str, bytes] = {}  # worker -> identity of its host
+        self._n_hosts = 0
+        self._alive_at = 0.0
+        self.has_worked = False  #: whether any worker has ever been ready
+
+    @property
+    def connection(self) -> Connection:
+        """What hosts need to know."""
+        return self._listener.connection
+
+    @property
+    def n_workers(self) -> int:
+        """How many workers there are now."""
+        return len(self._owners)
+
+    @property
+    def slots_at_work(self) -> set[int]:
+        """The slots that have a worker now."""
+        return {host.slot for host in self._hosts.values() if host.workers}
+
+    def poll(self, timeout_s: float) -> None:
+        """Deliver what has happened; if nothing has, wait for it, at most ``timeout_s`` seconds.
+
+        Raises:
+            PayloadError: The first host that came cannot unpack the objective.
+        """
+        self._flush()
+        for identity, message in self._listener.receive(timeout_s):
+            try:
+                if message is None:
+                    self._drop(identity, "a message was lost on its way here")
+                else:
+                    self._understand(identity, relay.decode_from_host(message))
+            except msgspec.DecodeError as error:
+                self._drop(identity, f"it sent what is no message: {error}")
+        self._flush()
+        self._look_at_clock()
+
+    def perform(self, command: AnyCommand) -> None:
+        """Pass a command on to the host of the worker it is for; it leaves with the next ``poll``, at its latest."""
+        if not isinstance(command, relay.HostCommand):
+            return
+        identity = self._owners.get(command.worker)
+        if identity is None:
+            return
+        host = self._hosts[identity]
+        if isinstance(command, StartPart):
+            host.parts.add(command.part)
+        host.orders.append(replace(command, worker=command.worker.removeprefix(host.prefix)))
+
+    def drop_slot(self, slot: int, cause: str) -> None:
+        """Give up the host that fills a slot, if there is one."""
+        for identity, host in list(self._hosts.items()):
+            if host.slot == slot:
+                self._drop(identity, cause)
+
+    def close(self) -> None:
+        """Tell all hosts that it is over, and stop listening."""
+        for identity in self._hosts:
+            self._listener.send(identity, relay.encode(relay.Ended("the search is over")))
+        self._hosts.clear()
+        self._owners.clear()
+        self._listener.close()
+
+    # -- what hosts say ----------------------------------------------------------------------------------------
+
+    def _understand(self, identity: bytes, message: relay.FromHost) -> None:
+        host = self._hosts.get(identity)
+        if isinstance(message, relay.Joined):
+            self._welcome(identity, message)
+        elif host is None:
+            self._send(identity, relay.Ended("the driver does not know this host, or has given it up"))
+        else:
+            host.heard_at = time.monotonic()
+            match message:
+                case relay.Wanted(piece, offset):
+                    self._send_chunk(identity, piece, offset)
+                case relay.Happened(events):
+                    for event in events:
+                        self._pass_on(identity, host, event)
+                case relay.Broken(reason) if self.has_worked:
+                    self._drop(identity, f"it cannot run this search: {reason}")
+                case relay.Broken(reason):
+                    raise PayloadError(f"The host {host.name} cannot run this search: {reason}")
+
+    def _welcome(self, identity: bytes, joined: relay.Joined) -> None:
+        mine = (sys.version_info.major, sys.version_info.minor)
+        if joined.python != mine:
+            reason = f"the driver runs Python {mine[0]}.{mine[1]}, {joined.host} {joined.python[0]}.{joined.python[1]}"
+            log.warning("a host was sent away: %s", reason)
+            self._send(identity, relay.Ended(f"{reason}; they must be the same"))
+            return
+        if joined.slot >= 0:
+            self.drop_slot(joined.slot, "it was started anew")
+        self._n_hosts += 1
+        prefix = f"h{self._n_hosts}-" if joined.slot < 0 else f"slot{joined.slot}.{self._n_hosts}-"
+        self._hosts[identity] = _Host(prefix, joined, time.monotonic())
+        self._send(identity, relay.Welcome(prefix, self._shipment.pieces, [str(entry) for entry in sys.path]))
+
+    def _pass_on(self, identity: bytes, host: _Host, event: relay.HostEvent) -> None:
+        """Deliver a host's event, if it is about a worker or a part of that host's own."""
+        event = replace(event, at=self._now())
+        match event:
+            case WorkerJoined(worker=worker):
+                self.has_worked = True
+                self._owners[host.prefix + worker] = identity
+                host.workers.add(host.prefix + worker)
+                self._deliver(replace(event, worker=host.prefix + worker))
+            case WorkerLost(worker=worker, cause=cause):
+                self._lose(host, host.prefix + worker, cause)
+            case _ if event.part in host.parts:
+                if isinstance(event, relay.Ending):
+                    host.parts.discard(event.part)
+                self._deliver(event)
+
+    # -- what hosts are told -----------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        for identity, host in list(self._hosts.items()):
+            if host.orders:
+                orders, host.orders = host.orders, []
+                self._send(identity, relay.Ordered(orders))
+
+    def _send_chunk(self, identity: bytes, piece: int, offset: int) -> None:
+        if piece in range(len(self._shipment.pieces)):
+            self._send(identity, relay.Chunk(piece, offset, self._shipment.read(piece, offset, _CHUNK_BYTES)))
+
+    def _send(self, identity: bytes, message: relay.FromDriver) -> None:
+        if not self._listener.send(identity, relay.encode(message)):
+            self._drop(identity, "its connection broke")
+
+    # -- hosts that go -----------------------------------------------------------------------------------------
+
+    def _drop(self, identity: bytes, cause: str) -> None:
+        host = self._hosts.pop(identity, None)
+        if host is None:
+            return
+        log.warning("the host %s is given up, because %s", host.name, cause)
+        for worker in sorted(host.workers):
+            self._lose(host, worker, f"its host {host.name} is gone: {cause}")
+        self._send(identity, relay.Ended(cause))
+
+    def _lose(self, host: _Host, worker: str, cause: str) -> None:
+        if worker in host.workers:
+            host.workers.discard(worker)
+            del self._owners[worker]
+            self._deliver(WorkerLost(worker=worker, cause=cause, at=self._now()))
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        for identity, host in list(self._hosts.items()):
+            if now - host.heard_at > _LEASE_S:
+                self._drop(identity, f"it was silent for {_LEASE_S:g} seconds")
+        if now - self._alive_at >= _ALIVE_EVERY_S:
+            self._alive_at = now
+            for identity in list(self._hosts):
+                self._send(identity, relay.Alive())
+
+
+def address(host: str, port: int = 0) -> str:
+    """Where to listen, in ZeroMQ's words; on any free port if it is 0."""
+    return f"tcp://{host}:{port or '*'}"

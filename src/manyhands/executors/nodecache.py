@@ -1,0 +1,162 @@
+"""Files that all hosts of a machine share: each is there once, under the hash of its content, while anybody uses it.
+
+    <temporary folder>/manyhands-node-<user>/
+        <digest>         a file that is complete; it is never written to again
+        <digest>.part    one that somebody is writing
+        <digest>.lock    held shared by all who use the file, and alone by who writes it
+
+Locks end with the process that holds them, so a file whose lock nobody holds is left over from a crash. Whoever
+comes next removes it; whoever releases a file last removes it too.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+
+from manyhands.errors import ExecutorError
+
+
+class Claim(Enum):
+    """What came of asking for a file."""
+
+    READY = "it is there"
+    EMPTY = "it is yours to fill"
+    BUSY = "somebody else is filling it; ask again"
+
+
+class NodeCache:
+    """The shared files of this machine's user.
+
+    Args:
+        folder: Where to keep them; a folder of the user's own in the temporary one if not given.
+
+    Raises:
+        ExecutorError: The folder cannot be made, or belongs to somebody else.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        self.folder = folder or Path(tempfile.gettempdir()) / f"manyhands-node-{os.getuid()}"
+        _make_private(self.folder)
+        for lock in self.folder.glob("*.lock"):
+            SharedFile(self.folder, lock.stem, 0).remove_if_unused()
+
+    def file(self, digest: str, size: int) -> "SharedFile":
+        """The file whose content has this SHA-256 digest and size in bytes."""
+        return SharedFile(self.folder, digest, size)
+
+
+class SharedFile:
+    """One file of the cache, from the moment it is claimed until it is released.
+
+    Args:
+        folder: The cache's folder.
+        digest: SHA-256 of the content, in hexadecimal digits.
+        size: Of the content, in bytes.
+
+    Attributes:
+        path: Where it is, once it is ready.
+        n_written: How many bytes of it have been written here.
+    """
+
+    def __init__(self, folder: Path, digest: str, size: int):
+        self.path = folder / digest
+        self.n_written = 0
+        self._size = size
+        self._part = folder / f"{digest}.part"
+        self._lock = folder / f"{digest}.lock"
+        self._fd = -1
+
+    def claim(self) -> Claim:
+        """Use the file if it is there, or become the one who fills it. Never waits."""
+        try:
+            self._fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # whoever used the folder last has just removed it
+            _make_private(self._lock.parent)
+            return Claim.BUSY
+        if self._is_locked(fcntl.LOCK_SH):
+            if self.path.exists():
+                return Claim.READY
+            # From shared to alone is no single step: in between, somebody else may have filled or removed it.
+            if self._is_locked(fcntl.LOCK_EX) and not self.path.exists():
+                self._begin()
+                return Claim.EMPTY
+        self._let_go()
+        return Claim.BUSY
+
+    def write(self, data: bytes) -> bool:
+        """Append to the file that is being filled; True as soon as it is complete, and ready for all.
+
+        Raises:
+            ExecutorError: What came is not what the digest says, or cannot be written.
+        """
+        try:
+            self._file.write(data)
+            self._hash.update(data)
+            self.n_written += len(data)
+            if self.n_written < self._size:
+                return False
+            self._file.close()
+        except OSError as error:
+            raise ExecutorError(f"The objective's data cannot be written to {self._part}: {error}.") from error
+        if self._hash.hexdigest() != self.path.name or self.n_written != self._size:
+            self._part.unlink(missing_ok=True)
+            raise ExecutorError(f"The objective's data did not arrive as it was sent ({self.path.name[:12]}).")
+        self._part.replace(self.path)
+        fcntl.flock(self._fd, fcntl.LOCK_SH)
+        return True
+
+    def release(self) -> None:
+        """Use the file no more; the last who does removes it. Data that is mapped stays until it is unmapped."""
+        if self._fd >= 0:
+            self._let_go()
+            self.remove_if_unused()
+
+    def remove_if_unused(self) -> None:
+        """Remove the file, and what is left of an unfinished one, if nobody holds its lock."""
+        with suppress(OSError):  # somebody else is removing it, or there are other files
+            self._fd = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+            if self._is_locked(fcntl.LOCK_EX):
+                for path in (self.path, self._part, self._lock):
+                    path.unlink(missing_ok=True)
+            self._let_go()
+            self.path.parent.rmdir()  # if it is empty
+
+    def _begin(self) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if free < self._size:
+            raise ExecutorError(
+                f"{self.path.parent} has {free / 1e6:.0f} MB left, and the objective's data needs "
+                f"{self._size / 1e6:.0f} MB. Set TMPDIR there to a folder with more space."
+            )
+        self._file = open(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")  # noqa: SIM115
+        self._hash = hashlib.sha256()
+
+    def _is_locked(self, how: int) -> bool:
+        """Lock the file's lock, if that can be done at once, and if it still is the lock of this name."""
+        try:
+            fcntl.flock(self._fd, how | fcntl.LOCK_NB)
+            return os.path.samestat(os.fstat(self._fd), os.stat(self._lock))
+        except OSError:
+            return False
+
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, -1
+        os.close(fd)
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise ExecutorError(f"The folder {folder} for shared data cannot be used: {error}.") from error
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise ExecutorError(
+            f"{folder} is not this user's alone, so others could change what is in it. Remove it, "
+            f"or set TMPDIR to another folder."
+        )
