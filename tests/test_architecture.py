@@ -71,7 +71,9 @@ MAY_IMPORT = {
     # fronts: nothing imports them
     "tables": VALUES | {"results", "stores", "study"},
     "script": {"errors"},
-    "cli": VALUES | {"api", "stores", "results", "study", "tables", "script", "demo", "executors", "wire"},
+    "cli": VALUES
+    | {"api", "stores", "results", "study", "tables", "script", "demo", "executors", "wire", "sparkcluster"},
+    "sparkcluster": VALUES | {"executors"},
     "demo": VALUES | {"api", "stores", "results", "study", "executors", "worker"},
 }
 
@@ -86,8 +88,10 @@ ADAPTERS = {
     "threadpoolctl": {"samplers/gp/sampler.py"},
     "sklearn": {"demo.py"},
     "pandas": {"study.py", "tables.py"},
-    "pyarrow": {"tables.py"},
+    "pyarrow": {"tables.py", "executors/spark/task.py"},
     "rich": {"trackers/live.py", "tables.py"},
+    "pyspark": {f"executors/spark/{name}.py" for name in ("jobs", "serving", "session")},
+    "fsspec": {"executors/spark/share.py", "executors/spark/spreading.py"},
     "optuna": {"samplers/optuna.py", "samplers/optuna_scales.py"},
     "cloudpickle": {"wire/payload.py", "wire/culprit.py", "script.py"},
     "sqlite3": {"stores/connecting.py", "stores/sqlite.py", "stores/reading.py"},

@@ -26,6 +26,7 @@ _HOMES = {
     "Processes": "executors.processes",
     "Inline": "executors.inline",
     "Remote": "executors.remote",
+    "Spark": "executors.spark.executor",
     "SqliteStore": "stores.sqlite",
     "MemoryStore": "stores.memory",
     "Tracker": "ports",

@@ -88,8 +88,8 @@ def tune(
             a sampler object of your own, or one of Optuna's.
         scheduler: What may stop poor trials early, by their reports. None lets all run to their end. Only for one
             objective.
-        executor: Where workers run: ``"processes"`` of this machine, ``"inline"`` in this very thread, or an executor
-            object.
+        executor: Where workers run: ``"processes"`` of this machine, ``"spark"`` for the tasks of the active Spark
+            session, ``"inline"`` in this very thread, or an executor object such as ``mh.Spark(...)``.
         seed: Same seed, same trials, when they run one after another. Not given: 0, or the stored study's own.
         timeout_s: End after so many seconds, whatever runs then being interrupted.
         stop: Rules that may end the search early, such as ``mh.NoProgress(30)`` or, for one objective,
@@ -246,7 +246,11 @@ def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
         if workers not in (None, 1):
             raise SettingsError(f"executor='inline' runs one trial at a time, so workers={workers} cannot be had.")
         return Inline()
-    raise SettingsError(f"There is no executor {executor!r}. There are: processes, inline.")
+    if executor == "spark":
+        from manyhands.executors.spark.executor import Spark  # starts a session if there is none
+
+        return Spark(workers=workers)
+    raise SettingsError(f"There is no executor {executor!r}. There are: processes, inline, spark.")
 
 
 def _make_store(

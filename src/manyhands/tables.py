@@ -191,7 +191,7 @@ def to_parquet(table: Sequence[dict[str, Any]]) -> bytes:
     """
     try:
         import pandas as pd
-        import pyarrow  # type: ignore[import-untyped]  # noqa: F401 - pandas needs it, and says so at greater length
+        import pyarrow  # noqa: F401 - pandas needs it, and says so at greater length
     except ImportError as error:
         raise ManyhandsError(
             f"Parquet needs pandas and pyarrow, and {error.name} is not installed: pip install 'manyhands[parquet]'. "

@@ -1,5 +1,6 @@
 """How the payload comes to a machine: once, whoever needs it there, by the shortest way."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from manyhands.executors.nodecache import Claim, NodeCache, SharedFile
@@ -55,7 +56,11 @@ class Fetching:
             return self._claim()
         if self._chunks is None:  # the driver has been asked
             return False
-        chunk = next(self._chunks, None)
+        try:
+            chunk = next(self._chunks, None)
+        except Exception as error:  # a library's, or a file system's: any
+            print(f"manyhands: the data come from the driver, because {error!r}", file=sys.stderr)
+            chunk = None
         if chunk is None:  # the shorter way led nowhere: let the driver give what is missing
             self._chunks = None
             self._ask(self._n_ready, self._filling.n_written)

@@ -29,6 +29,13 @@ class RunFolder:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         new.rename(self.path / _LOCK)
 
+    @classmethod
+    def adopt(cls, path: Path, lock: int) -> "RunFolder":
+        """Take over a folder that was made elsewhere; ``lock`` is its lock's file descriptor, which holds it."""
+        folder = cls.__new__(cls)
+        folder.path, folder._fd = path, lock
+        return folder
+
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -86,6 +86,11 @@ class Hub:
         """The slots that have a worker now."""
         return {host.slot for host in self._hosts.values() if host.workers}
 
+    @property
+    def slots(self) -> set[int]:
+        """The slots that a host fills, whether its worker is ready or not."""
+        return {host.slot for host in self._hosts.values()}
+
     def poll(self, timeout_s: float) -> None:
         """Deliver what has happened; if nothing has, wait for it, at most ``timeout_s`` seconds.
 

@@ -1,12 +1,12 @@
 """The driver's side of the warden, the small process that clears up if the driver is killed."""
 
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-_SCRIPT = Path(__file__).parent.parent / "worker" / "warden.py"
 _PATIENCE_S = 2.0
 
 
@@ -21,7 +21,7 @@ class Warden:
 
     def __init__(self, folder: Path, groups: Iterable[int]):
         self._process = subprocess.Popen(  # noqa: S603 - our own code
-            [sys.executable, "-I", "-S", str(_SCRIPT), str(folder), *map(str, groups)],
+            [sys.executable, "-I", "-S", "-c", _source(), str(folder), *map(str, groups)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -54,3 +54,10 @@ class Warden:
             with suppress(OSError):  # somebody killed it; workers still notice by themselves that they are alone
                 self._process.stdin.write(line + "\n")
                 self._process.stdin.flush()
+
+
+def _source() -> str:
+    """The warden's program: as text, since the package may be a zip file that is gone before the warden is."""
+    source = pkgutil.get_data("manyhands.worker", "warden.py")
+    assert source is not None  # noqa: S101 - None is for loaders that have no data
+    return source.decode()

@@ -2,8 +2,8 @@
 
 It reads from a pipe which processes there are, one word and one number a line: ``add PGID``, ``del PGID``. When the
 pipe closes without ``done`` before, the driver is gone: every process group still listed is killed, grandchildren
-included, and the folder named on the command line is removed. It is started by its path and imports nothing of this
-package.
+included, and the folder named on the command line is removed. Its text is all that
+its process is given, so it imports nothing of this package.
 """
 
 import contextlib
