@@ -90,7 +90,7 @@ ADAPTERS = {
     "pandas": {"study.py", "tables.py"},
     "pyarrow": {"tables.py", "executors/spark/task.py"},
     "rich": {"trackers/live.py", "tables.py"},
-    "pyspark": {f"executors/spark/{name}.py" for name in ("jobs", "serving", "session")},
+    "pyspark": {f"executors/spark/{name}.py" for name in ("jobs", "serving", "session", "starting")},
     "fsspec": {"executors/spark/share.py", "executors/spark/spreading.py"},
     "optuna": {"samplers/optuna.py", "samplers/optuna_scales.py"},
     "cloudpickle": {"wire/payload.py", "wire/culprit.py", "script.py"},

@@ -67,6 +67,7 @@ def tune(
     warm_start: Former | Sequence[Former] | None = None,
     trackers: Sequence[Tracker] = (),
     progress: bool = True,
+    show_output: bool | None = None,
     event_log: str | os.PathLike[str] | None = None,
 ) -> Study:
     """Search a space for the params that make an objective best.
@@ -112,6 +113,8 @@ def tune(
             never interrupted.
         trackers: What else should hear of every trial.
         progress: Show how it goes: live on a terminal, as plain lines elsewhere.
+        show_output: Show also what trials print, as they print it, each line with its trial's number and no more lines
+            than can be followed; ``study.log`` has them all. If it is None, on terminals and in notebooks.
         event_log: A file to record every event in, for ``manyhands.eventlog.read``.
 
     Returns:
@@ -194,7 +197,8 @@ def tune(
         )
         search.restore(history, chosen_store.reports() if scheduler is not None else ())
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
-        console = [ConsoleTracker(planted, shows_output=not isinstance(chosen_executor, Inline))] if progress else []
+        shows_output = False if isinstance(chosen_executor, Inline) else show_output  # there it shows by itself
+        console = [ConsoleTracker(planted, shows_output=shows_output)] if progress else []
         listeners = [*console, *trackers]
         driver = Driver(search, history.spec, chosen_executor, chosen_store, clock, listeners, recorder)
         job = Job(

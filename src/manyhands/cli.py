@@ -216,8 +216,9 @@ def cluster(workers: int, cores: int, memory: str) -> None:
 @click.option("--workers", type=int, help="How many trials run at a time; one for each core if not given.")
 @click.option("--fresh", is_flag=True, help="Begin anew instead of going on.")
 @click.option("--store", default="manyhands-demo.db", show_default=True, help="The file the study is kept in.")
-def demo(store: str, workers: int | None, fresh: bool) -> None:
+@click.option("--spark", metavar="MASTER", help="Run on a Spark cluster, such as spark://127.0.0.1:7077.")
+def demo(store: str, workers: int | None, fresh: bool, spark: str | None) -> None:
     """Tune models on real data, as a demonstration."""
     from manyhands.demo import main as run_demo
 
-    run_demo(store=store, workers=workers, fresh=fresh)
+    run_demo(store=store, workers=workers, fresh=fresh, spark=spark)

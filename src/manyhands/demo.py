@@ -13,8 +13,10 @@ from typing import Any
 
 from manyhands.api import load_study, tune
 from manyhands.errors import ManyhandsError, StoreError, StudyNotFoundError
-from manyhands.executors.limits import available_cores
+from manyhands.executors.processes import Processes
+from manyhands.executors.spark.executor import Spark
 from manyhands.parameters import Choice, Float, Int
+from manyhands.ports import Executor
 from manyhands.results import show
 from manyhands.space import Space
 from manyhands.stores.reading import list_studies
@@ -58,7 +60,13 @@ _SPACE = Choice(
 )
 
 
-def main(store: str = _STORE, workers: int | None = None, fresh: bool = False, max_trials: int = 100) -> None:
+def main(
+    store: str = _STORE,
+    workers: int | None = None,
+    fresh: bool = False,
+    max_trials: int = 100,
+    spark: str | None = None,
+) -> None:
     """Tune, compare with the defaults, and say what to try next.
 
     Args:
@@ -66,9 +74,11 @@ def main(store: str = _STORE, workers: int | None = None, fresh: bool = False, m
         workers: How many trials run at a time; one for each core if not given.
         fresh: Delete the store first.
         max_trials: How many trials the search has.
+        spark: The master of a Spark cluster to run on, such as ``spark://127.0.0.1:7077``.
 
     Raises:
-        ManyhandsError: scikit-learn is not installed, or the store cannot be used or is not the demo's to delete.
+        ManyhandsError: scikit-learn is not installed, the store cannot be used or is not the demo's to delete, or the
+            cluster cannot be reached.
     """
     if fresh:
         _check_sklearn()  # or the old results would be gone, with no way to new ones
@@ -79,22 +89,27 @@ def main(store: str = _STORE, workers: int | None = None, fresh: bool = False, m
         print(f"This demo has ended already, and {store} has its results. To start over: {_command(store)} --fresh\n")
     else:
         _check_sklearn()
-        _introduce(store, workers or available_cores(), n_done, max_trials)
-        study = _tune(store, workers, max_trials)
+        executor = _make_executor(workers, spark)
+        _introduce(store, executor.n_workers, n_done, max_trials)
+        study = _tune(store, executor, max_trials)
         print()
     _finish(study, store, workers, max_trials)
+
+
+def _make_executor(workers: int | None, spark: str | None) -> Executor:
+    return Processes(workers) if spark is None else Spark(spark, workers=workers)
 
 
 # -- the search --------------------------------------------------------------------------------------------------
 
 
-def _tune(store: str, workers: int | None, max_trials: int) -> Study:
+def _tune(store: str, executor: Executor, max_trials: int) -> Study:
     digits = _load_digits()
     return tune(
         partial(_score_fold, images=digits["images"], labels=digits["labels"], folds=digits["folds"]),
         _SPACE,
         max_trials=max_trials,
-        workers=workers,
+        executor=executor,
         direction="maximize",
         seed=_SEED,
         splits=_N_FOLDS,

@@ -1,4 +1,4 @@
-"""Shows on the console how a search goes: live on a terminal, as plain lines elsewhere.
+"""Shows on the console how a search goes: live on a terminal, as plain lines in notebooks and elsewhere.
 
 The hooks only count and note. What they noted is shown by ``tick``, a few times a second at most, and showing it costs
 the same however many trials are done.
@@ -13,7 +13,7 @@ from manyhands.space import Space
 from manyhands.trackers.output import Output
 from manyhands.trackers.plain import PlainLines
 from manyhands.trackers.screen import Screen
-from manyhands.trackers.stream import find_terminal
+from manyhands.trackers.stream import find_notebook, find_terminal
 from manyhands.trackers.tally import Tally
 from manyhands.trackers.words import ending, one_line
 from manyhands.trial import Report, Trial, TrialState
@@ -22,15 +22,15 @@ _MOST_KINDS = 20  # of failures that are announced
 
 
 class ConsoleTracker(Tracker):
-    """Shows a search on standard error; on standard output if only that is a terminal.
+    """Shows a search on standard error; on standard output if only that is a terminal, or a notebook's cell.
 
     Args:
         space: What is searched.
         clock: Tells when the search begins and ends.
-        shows_output: Whether to show what trials print. Not wanted where they print to this console themselves.
+        shows_output: Whether to show what trials print. If it is None: on terminals and in notebooks, but not in files.
     """
 
-    def __init__(self, space: Space, *, clock: Clock | None = None, shows_output: bool = True):
+    def __init__(self, space: Space, *, clock: Clock | None = None, shows_output: bool | None = None):
         self._space = space
         self._clock = clock or SystemClock()
         self._shows_output = shows_output
@@ -40,10 +40,11 @@ class ConsoleTracker(Tracker):
     def started(self, spec: StudySpec, n_workers: int, trials: Mapping[int, Trial], max_trials: int | None) -> None:
         """Count the trials of earlier runs, and find out what kind of console this is."""
         self._tally = Tally(spec, n_workers, trials, max_trials, self._clock.now())
-        terminal = find_terminal()
-        self._output = Output() if terminal is not None and self._shows_output else None
+        terminal, notebook = find_terminal(), find_notebook()
+        is_watched = terminal is not None or notebook is not None
+        self._output = Output() if (is_watched if self._shows_output is None else self._shows_output) else None
         self._face: PlainLines | Screen = (
-            PlainLines(sys.stderr, self._tally, self._space)
+            PlainLines(notebook or sys.stderr, self._tally, self._space)
             if terminal is None
             else Screen(terminal, self._tally, self._space)
         )

@@ -13,6 +13,11 @@ def find_terminal() -> TextIO | None:
     return next((stream for stream in (sys.stderr, sys.stdout) if is_terminal(stream)), None)
 
 
+def find_notebook() -> TextIO | None:
+    """The stream that writes into a notebook's cell; None if this is no notebook."""
+    return sys.stdout if type(sys.stdout).__module__.partition(".")[0] == "ipykernel" else None
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person looks at it."""
     try:

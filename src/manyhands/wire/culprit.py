@@ -20,16 +20,24 @@ def explain_unpicklable(objective: object, error: Exception) -> str:
     name = getattr(objective, "__name__", type(objective).__name__)
     path, culprit = _find(objective, name, _DEEPEST)
     kind = f"{type(culprit).__module__}.{type(culprit).__qualname__}"
+    advice = (
+        "Only the driver can use it: if the objective itself drives Spark, run it there, with executor='inline'."
+        if _is_spark(culprit)
+        else "Create it inside the objective, or keep it in a module that the workers can import."
+    )
     return (
         f"The objective {name!r} cannot be sent to the workers, because {path} cannot be pickled: it is a {kind}. "
-        f"Create it inside the objective, or keep it in a module that the workers can import. "
-        f"(Pickling says: {type(error).__name__}: {error})"
+        f"{advice} (Pickling says: {type(error).__name__}: {error})"
     )
+
+
+def _is_spark(obj: object) -> bool:
+    return type(obj).__module__.partition(".")[0] == "pyspark"
 
 
 def _find(obj: object, path: str, depth: int) -> tuple[str, object]:
     """Follow what cannot be pickled down to where it comes from."""
-    if depth > 0:
+    if depth > 0 and not _is_spark(obj):
         for name, value in _parts(obj):
             if not _can_pickle(value):
                 return _find(value, name.replace("{}", path, 1), depth - 1)

@@ -41,8 +41,9 @@ class Spark:
     """Runs workers as long-running tasks of a Spark session.
 
     Args:
-        session: A ``SparkSession``, classic or of Spark Connect. If it is None the active one is taken; if there is
-            none, a local one with all cores is started, and stays.
+        session: A ``SparkSession``, classic or of Spark Connect; or the master to start one on, such as
+            ``"spark://host:7077"`` or ``"sc://host"``. If it is None the active one is taken; if there is none, a
+            local one with all cores is started. Sessions that were started here stay for the next search.
         workers: How many slots, each with one worker; as many as the cluster has room for if not given. There may be
             more than it has room for now: the others wait in Spark's queue, and join when an executor comes.
         cores_per_worker: How many of Spark's cores each has, and threads its numeric libraries may use;

@@ -3,11 +3,11 @@
 import os
 import re
 import socket
-import sys
 from typing import Any
 
-from manyhands.errors import ExecutorError, SettingsError
+from manyhands.errors import SettingsError
 from manyhands.executors.spark.jobs import ClassicJobs, ConnectJobs, Jobs
+from manyhands.executors.spark.starting import find_session
 
 _WILDCARDS = ("0.0.0.0", "::", "*", "")  # noqa: S104 - refused, not used
 
@@ -16,7 +16,8 @@ class Session:
     """A ``SparkSession``, classic or of Spark Connect.
 
     Args:
-        session: A running one. If it is None the active one is taken; if there is none, ``local[*]`` is started.
+        session: A running one, or the master to start one on. If it is None the active one is taken; if there is none,
+            ``local[*]`` is started.
 
     Attributes:
         spark: The session itself.
@@ -29,10 +30,12 @@ class Session:
     """
 
     def __init__(self, session: Any = None):
-        self.spark = _find() if session is None else session
+        self.spark = find_session(session) if session is None or isinstance(session, str) else session
         kind = type(self.spark)
         if kind.__name__ != "SparkSession" or not kind.__module__.startswith("pyspark."):
-            raise SettingsError(f"session={session!r} is no SparkSession. Give SparkSession.builder.getOrCreate().")
+            raise SettingsError(
+                f"session={session!r} is no SparkSession. Give one, or a master such as 'spark://host:7077'."
+            )
         self.is_connect = ".connect." in kind.__module__
         try:
             self.master = self.lookup("spark.master") or ""
@@ -144,23 +147,3 @@ class Session:
             except OSError as error:
                 raise SettingsError(f"The Spark Connect server {host!r} cannot be resolved here: {error}.") from error
             return str(probe.getsockname()[0])
-
-
-def _find() -> Any:
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise ExecutorError('Spark needs PySpark: pip install "manyhands[spark]".') from error
-    try:
-        found = SparkSession.getActiveSession()
-    except Exception:  # one of Spark Connect that is gone
-        found = None
-    if found is not None:
-        return found
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else Spark takes whatever python3 is first on the path
-    try:
-        return SparkSession.builder.appName("manyhands").getOrCreate()
-    except Exception as error:
-        raise ExecutorError(
-            f"No Spark session can be started: {error}. Is there a Java of version 17 or later?"
-        ) from error
