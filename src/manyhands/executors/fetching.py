@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from manyhands.executors.nodecache import Claim, NodeCache, SharedFile
+from manyhands.executors.nodecache import Claim, NodeCache, SharedFile, WrongContentError
 from manyhands.wire.relay import Piece
 
 #: Yields the content of a piece in chunks that fit into memory.
@@ -29,7 +29,7 @@ class Fetching:
         self._pieces = pieces
         self._files = [cache.file(piece.digest, piece.size) for piece in pieces]
         self._ask = ask
-        self._sources = sources or {}
+        self._sources = dict(sources or {})
         self._n_ready = 0
         self._filling: SharedFile | None = None
         self._chunks: Iterator[bytes] | None = None
@@ -95,6 +95,14 @@ class Fetching:
 
     def _fill(self, data: bytes) -> None:
         assert self._filling is not None  # noqa: S101
-        if self._filling.write(data):
+        try:
+            is_complete = self._filling.write(data)
+        except WrongContentError:
+            if self._sources.pop(self._pieces[self._n_ready].digest, None) is None:
+                raise
+            self._filling.release()  # a shorter way led to something else: begin again, without it
+            self._filling = self._chunks = None
+            return
+        if is_complete:
             self._filling = self._chunks = None
             self._n_ready += 1

@@ -31,9 +31,10 @@ class RunFolder:
 
     @classmethod
     def adopt(cls, path: Path, lock: int) -> "RunFolder":
-        """Take over a folder that was made elsewhere; ``lock`` is its lock's file descriptor, which holds it."""
+        """Share a folder that was made elsewhere; ``lock`` is its lock's file descriptor, which holds it."""
+        _sweep()
         folder = cls.__new__(cls)
-        folder.path, folder._fd = path, lock
+        folder.path, folder._fd = path, os.dup(lock)
         return folder
 
     def remove(self) -> None:

@@ -32,6 +32,9 @@ class Host:
         pool: The workers, not yet started.
         slot: Which of the driver's slots this is; -1 if it came by itself.
         sources: Shorter ways to pieces of the payload than from the driver, by their digests.
+
+    Attributes:
+        may_return: Whether, after its end, a new host of this machine would be welcome.
     """
 
     def __init__(
@@ -48,9 +51,15 @@ class Host:
         self._slot = slot
         self._sources = sources
         self._fetching: Fetching | None = None
+        self.may_return = False
         self._is_running = False
         self._events: list[relay.HostEvent] = []
         self._heard_at = self._spoke_at = self._connected_at = time.monotonic()
+
+    @property
+    def was_welcome(self) -> bool:
+        """Whether the driver has ever answered."""
+        return self._fetching is not None
 
     def serve(self, connect_timeout_s: float = 60.0) -> str:
         """Do the driver's work, and return why it ended.
@@ -62,6 +71,7 @@ class Host:
         try:
             return self._loop(connect_timeout_s)
         except MessageLostError:
+            self.may_return = True
             return "a message of the driver was lost on its way here"
         except ManyhandsError as error:
             self._send(relay.Broken(str(error)))
@@ -113,7 +123,8 @@ class Host:
             case relay.Ordered(commands):
                 for command in commands:
                     self._pool.perform(command)
-            case relay.Ended(reason):
+            case relay.Ended(reason, may_return):
+                self.may_return = may_return
                 return reason
         return None
 
@@ -125,11 +136,16 @@ class Host:
             self._connected_at = now
             obstacle = self._dialer.obstacle()
             if isinstance(obstacle, ConnectionRefusedError):
-                raise ExecutorError(f"Nobody listens at {self._address} (any more): the search has ended, or died.")
+                raise ExecutorError(self._why_refused())
         if now - self._heard_at > lease_s:
             raise ExecutorError(self._why_silent(lease_s))
         if now - self._spoke_at > _ALIVE_EVERY_S:
             self._send(relay.Alive())
+
+    def _why_refused(self) -> str:
+        if self.was_welcome:
+            return f"Nobody listens at {self._address} any more: the search has ended, or died."
+        return f"Nobody listens at {self._address}: the search has ended, or seen from here that is another machine."
 
     def _why_silent(self, lease_s: float) -> str:
         obstacle = self._dialer.obstacle()

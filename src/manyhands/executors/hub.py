@@ -142,7 +142,7 @@ class Hub:
         if isinstance(message, relay.Joined):
             self._welcome(identity, message)
         elif host is None:
-            self._send(identity, relay.Ended("the driver does not know this host, or has given it up"))
+            self._send(identity, relay.Ended("the driver has given this host up", may_return=True))
         else:
             host.heard_at = time.monotonic()
             match message:
@@ -211,7 +211,7 @@ class Hub:
         log.warning("the host %s is given up, because %s", host.name, cause)
         for worker in sorted(host.workers):
             self._lose(host, worker, f"its host {host.name} is gone: {cause}")
-        self._send(identity, relay.Ended(cause))
+        self._send(identity, relay.Ended(cause, may_return=True))
 
     def _lose(self, host: _Host, worker: str, cause: str) -> None:
         if worker in host.workers:

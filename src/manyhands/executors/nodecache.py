@@ -17,8 +17,15 @@ import tempfile
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 from manyhands.errors import ExecutorError
+
+_MOST_TRIES = 100
+
+
+class WrongContentError(ExecutorError):
+    """What came is not what its digest says."""
 
 
 class Claim(Enum):
@@ -42,8 +49,10 @@ class NodeCache:
     def __init__(self, folder: Path | None = None):
         self.folder = folder or Path(tempfile.gettempdir()) / f"manyhands-node-{os.getuid()}"
         _make_private(self.folder)
-        for lock in self.folder.glob("*.lock"):
-            SharedFile(self.folder, lock.stem, 0).remove_if_unused()
+        with suppress(FileNotFoundError):  # whoever used the folder last has just removed it
+            for name in os.listdir(self.folder):
+                if name.endswith(".lock"):
+                    SharedFile(self.folder, name.removesuffix(".lock"), 0).remove_if_unused()
 
     def file(self, digest: str, size: int) -> "SharedFile":
         """The file whose content has this SHA-256 digest and size in bytes."""
@@ -70,9 +79,22 @@ class SharedFile:
         self._part = folder / f"{digest}.part"
         self._lock = folder / f"{digest}.lock"
         self._fd = -1
+        self._file: BinaryIO | None = None  # while it is being filled here
 
     def claim(self) -> Claim:
-        """Use the file if it is there, or become the one who fills it. Never waits."""
+        """Use the file if it is there, or become the one who fills it. Never waits.
+
+        Raises:
+            ExecutorError: The folder has too little space, or cannot be used.
+        """
+        try:
+            return self._claim()
+        except OSError as error:
+            raise ExecutorError(
+                f"The objective's data cannot be kept in {self.path.parent}: {error}. Set TMPDIR to another folder."
+            ) from error
+
+    def _claim(self) -> Claim:
         try:
             self._fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:  # whoever used the folder last has just removed it
@@ -92,8 +114,10 @@ class SharedFile:
         """Append to the file that is being filled; True as soon as it is complete, and ready for all.
 
         Raises:
-            ExecutorError: What came is not what the digest says, or cannot be written.
+            WrongContentError: What came is not what the digest says.
+            ExecutorError: It cannot be written.
         """
+        assert self._file is not None, "only a file that was claimed EMPTY is written to"  # noqa: S101
         try:
             self._file.write(data)
             self._hash.update(data)
@@ -101,18 +125,22 @@ class SharedFile:
             if self.n_written < self._size:
                 return False
             self._file.close()
+            if self._hash.hexdigest() != self.path.name or self.n_written != self._size:
+                raise WrongContentError(f"The objective's data did not arrive as it was sent ({self.path.name[:12]}).")
+            self._part.replace(self.path)
+            fcntl.flock(self._fd, fcntl.LOCK_SH)  # from alone to shared is a single step: nobody gets in between
         except OSError as error:
             raise ExecutorError(f"The objective's data cannot be written to {self._part}: {error}.") from error
-        if self._hash.hexdigest() != self.path.name or self.n_written != self._size:
-            self._part.unlink(missing_ok=True)
-            raise ExecutorError(f"The objective's data did not arrive as it was sent ({self.path.name[:12]}).")
-        self._part.replace(self.path)
-        fcntl.flock(self._fd, fcntl.LOCK_SH)
+        self._file = None
         return True
 
     def release(self) -> None:
         """Use the file no more; the last who does removes it. Data that is mapped stays until it is unmapped."""
         if self._fd >= 0:
+            if self._file is not None:  # unfinished: nothing may be written any more once the lock is gone
+                with suppress(OSError):
+                    self._file.close()
+                self._file = None
             self._let_go()
             self.remove_if_unused()
 
@@ -120,10 +148,12 @@ class SharedFile:
         """Remove the file, and what is left of an unfinished one, if nobody holds its lock."""
         with suppress(OSError):  # somebody else is removing it, or there are other files
             self._fd = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
-            if self._is_locked(fcntl.LOCK_EX):
-                for path in (self.path, self._part, self._lock):
-                    path.unlink(missing_ok=True)
-            self._let_go()
+            try:
+                if self._is_locked(fcntl.LOCK_EX):
+                    for path in (self.path, self._part, self._lock):
+                        path.unlink(missing_ok=True)
+            finally:
+                self._let_go()
             self.path.parent.rmdir()  # if it is empty
 
     def _begin(self) -> None:
@@ -133,6 +163,7 @@ class SharedFile:
                 f"{self.path.parent} has {free / 1e6:.0f} MB left, and the objective's data needs "
                 f"{self._size / 1e6:.0f} MB. Set TMPDIR there to a folder with more space."
             )
+        self.n_written = 0
         self._file = open(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")  # noqa: SIM115
         self._hash = hashlib.sha256()
 
@@ -151,12 +182,23 @@ class SharedFile:
 
 def _make_private(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
+        found = _made(folder)
     except OSError as error:
-        raise ExecutorError(f"The folder {folder} for shared data cannot be used: {error}.") from error
+        raise ExecutorError(
+            f"The folder {folder} for shared data cannot be used: {error}. Set TMPDIR to another folder."
+        ) from error
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise ExecutorError(
             f"{folder} is not this user's alone, so others could change what is in it. Remove it, "
             f"or set TMPDIR to another folder."
         )
+
+
+def _made(folder: Path) -> os.stat_result:
+    """Make the folder if there is none; others may be removing it at the same time."""
+    for _ in range(_MOST_TRIES):
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700, parents=True)
+        with suppress(FileNotFoundError):
+            return folder.lstat()
+    raise FileNotFoundError(f"it was removed {_MOST_TRIES} times as soon as it was made")

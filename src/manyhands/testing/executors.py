@@ -24,14 +24,14 @@ from manyhands.events import (
     WorkerLost,
 )
 from manyhands.job import Job
-from manyhands.parameters import Choice, Float
+from manyhands.parameters import Choice, Float, Int
 from manyhands.ports import Executor
 from manyhands.space import Space
 from manyhands.trial import Part, Result
 from manyhands.worker.handle import TrialHandle
 
-_ACTIONS = ("return", "raise", "report", "until stopped", "print", "hang", "die", "identify", "trade off")
-_SPACE = Space({"do": Choice(_ACTIONS), "x": Float(0, 1000)})
+_ACTIONS = ("return", "raise", "report", "until stopped", "print", "hang", "die", "identify", "trade off", "tell kinds")
+_SPACE = Space({"do": Choice(_ACTIONS), "x": Float(0, 1000), "n": Int(0, 9)})
 _N_REPORTS = 250
 
 E = TypeVar("E", bound=AnyEvent)
@@ -90,8 +90,16 @@ def _trade_off(params: dict[str, object], trial: TrialHandle) -> object:
     return {"values": [params["x"], -0.5], "constraints": (0.0, -1), "id": trial.id}
 
 
+def _tell_kinds(params: dict[str, object], trial: TrialHandle) -> object:
+    return {"value": 0, "x": type(params["x"]).__name__, "n": type(params["n"]).__name__}
+
+
 _DO: dict[str, Callable[[dict[str, object], TrialHandle], object]] = dict(
-    zip(_ACTIONS, (_return, _raise, _report, _until_stopped, _print, _hang, _die, _identify, _trade_off), strict=True)
+    zip(
+        _ACTIONS,
+        (_return, _raise, _report, _until_stopped, _print, _hang, _die, _identify, _trade_off, _tell_kinds),
+        strict=True,
+    )
 )
 
 
@@ -136,7 +144,7 @@ class Session:
 
     def start(self, part: Part, action: str, x: float = 1.0, worker: str | None = None) -> None:
         """Give a worker work."""
-        point = {"do": float(_ACTIONS.index(action)), "x": x}
+        point = {"do": _ACTIONS.index(action), "x": x, "n": 7}
         self.executor.perform(StartPart(worker or self.worker(), part, point))
 
     def run(self, action: str, x: float = 1.0) -> AnyEvent:
@@ -197,6 +205,13 @@ class ExecutorContract:
             assert finished.part == Part(5, 2, 3)
             assert (finished.result.value, finished.result.variance) == (2.5, 0.25)
             assert finished.result.metrics == {"id": 5, "split": 2, "attempt": 3}
+
+    def test_whole_numbers_arrive_as_whole_numbers_and_others_as_floats(self) -> None:
+        with self._session() as session:
+            end = session.run("tell kinds", x=3.0)
+
+            assert isinstance(end, PartFinished)
+            assert end.result.metrics == {"x": "float", "n": "int"}
 
     def test_a_part_gives_several_values_and_its_constraints(self) -> None:
         with self._session(n_objectives=2) as session:

@@ -31,6 +31,7 @@ log = logging.getLogger("manyhands")
 _MOST_BYTES = 16 * 1024 * 1024  # longer messages are refused before they are read; data travel in chunks
 _HANDSHAKE_MS = 10_000
 _HEARTBEAT_MS = 2_000
+_SILENCE_MS = 60_000  # an end may be frozen for a while; how long it is waited for is up to those who use the channel
 _LOG_EVERY_S = 5.0
 _NUMBER_BYTES = 8
 _CALL_TIMEOUT_S = 2.0
@@ -110,6 +111,7 @@ class Listener:
         self._router.curve_publickey = driver_key
         self._router.setsockopt(zmq.ZAP_DOMAIN, b"manyhands")
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._router.setsockopt(zmq.ROUTER_HANDOVER, 1)  # who connects again is heard, though the old end looks open
         _limit(self._router)
         self._monitor = self._router.get_monitor_socket(_WATCHED)
         self._n_open = self._n_proven = self._n_failed = 0
@@ -293,6 +295,7 @@ def _limit(socket: "zmq.Socket[bytes]") -> None:
     socket.setsockopt(zmq.MAXMSGSIZE, _MOST_BYTES)
     socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
     socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, 0)
     socket.setsockopt(zmq.RCVHWM, 0)

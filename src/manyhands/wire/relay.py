@@ -103,9 +103,10 @@ class Ordered(Struct, frozen=True, tag=True):
 
 
 class Ended(Struct, frozen=True, tag=True):
-    """The search is over, or the host is not wanted (any more)."""
+    """The search is over, or the host is not wanted (any more); ``may_return`` if it may come again as a new one."""
 
     reason: str
+    may_return: bool = False
 
 
 FromHost = Joined | Wanted | Happened | Broken | Alive

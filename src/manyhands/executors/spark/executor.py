@@ -23,9 +23,9 @@ from manyhands.executors.hub import Hub, address
 from manyhands.executors.limits import check_memory_limit
 from manyhands.executors.shipping import Shipment
 from manyhands.executors.spark.package import zipped_package
-from manyhands.executors.spark.serving import FAILED, MISSING, read_end
+from manyhands.executors.spark.serving import FAILED, MISSING, UNANSWERED, read_end
 from manyhands.executors.spark.session import Session
-from manyhands.executors.spark.settings import check_settings, explain
+from manyhands.executors.spark.settings import check_settings, explain, is_gone
 from manyhands.executors.spark.slots import Ended, Slots
 from manyhands.executors.spark.spreading import Broadcasting, Sharing
 from manyhands.executors.spark.task import make_task
@@ -34,7 +34,7 @@ from manyhands.job import Job
 log = logging.getLogger("manyhands")
 
 _SLOTS_EVERY_S = 0.05
-_MOST_FAILURES = 3  # of slots, before any worker was ever ready
+_LEAST_FAILURES = 3  # of slots, to believe that none will ever work
 
 
 class Spark:
@@ -116,7 +116,7 @@ class Spark:
         n_bytes = sum(piece.size for piece in shipment.pieces)
         check_settings(self._session.lookup, n_bytes, is_connect=self._session.is_connect)
         broadcasts, urls = self._spread(shipment)
-        self._hub = hub = Hub(self._bind, self._advertise, shipment, deliver, now)
+        self._hub = hub = self._listen(shipment, deliver, now)
         run_id = uuid.uuid4().hex[:8]
         name = getattr(job.objective, "__name__", "search")
         jobs = self._session.jobs(run_id, f"manyhands: {name}", self._profile)
@@ -147,7 +147,7 @@ class Spark:
             self._looked_at = now
             for ended in slots.look(hub.slots_at_work):
                 self._note_end(hub, ended)
-        if hub.n_workers:
+        if hub.slots:
             self._alone_since = now
         elif now - self._alone_since > self._join_timeout_s:
             raise ExecutorError(
@@ -176,6 +176,12 @@ class Spark:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
+    def _listen(self, shipment: Shipment, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> Hub:
+        try:
+            return Hub(self._bind, self._advertise, shipment, deliver, now)
+        except ExecutorError as error:
+            raise ExecutorError(f"{error} Say with bind_host= and port= where it can.") from error
+
     def _spread(self, shipment: Shipment) -> tuple[Any, dict[str, str]]:
         if self._share is not None:
             sharing = Sharing(self._share, shipment)
@@ -191,16 +197,27 @@ class Spark:
         """A slot's job is over though the search is not."""
         hub.drop_slot(ended.slot, "its Spark job has ended")
         kind, words = (FAILED, ended.error or "") if ended.said is None else read_end(ended.said)
-        meaning = explain(words) if ended.said is None else None
-        if meaning is not None and ("session" in meaning or not hub.has_worked):
-            raise ExecutorError(meaning)
-        if not hub.has_worked and kind == MISSING:
+        if ended.said is None and is_gone(words):
+            raise ExecutorError("The Spark session was stopped while the search ran.")
+        if not hub.has_worked:
+            self._look_for_obstacle(kind, words)
+        log.warning("slot %d is started anew, because %s", ended.slot, words.strip().partition("\n")[0][:500])
+
+    def _look_for_obstacle(self, kind: str, words: str) -> None:
+        """No worker has ever been ready, and a slot has failed: will the next one?"""
+        if kind == MISSING:
             raise ExecutorError(
                 f"The executors lack what a worker needs: {words}. Install it there, or send an environment along "
                 f"(spark.archives)."
             )
-        log.warning("slot %d is started anew, because %s", ended.slot, words.strip().partition("\n")[0][:500])
-        if not ended.has_worked:
-            self._failed += 1
-            if not hub.has_worked and self._failed >= _MOST_FAILURES:
-                raise ExecutorError(f"Workers end before they can do any work; the last one because {words}")
+        meaning = explain(words) if kind == FAILED else None
+        if meaning is not None:
+            raise ExecutorError(meaning)
+        self._failed += 1
+        if kind == UNANSWERED and self._failed >= _LEAST_FAILURES:
+            raise ExecutorError(
+                f"Executors cannot reach this machine: {words}. Give the name or address under which they can as "
+                f"advertise_host=, and a port that is open to them as port=."
+            )
+        if self._failed >= max(_LEAST_FAILURES, self.n_workers):
+            raise ExecutorError(f"Workers end before they can do any work; the last one because {words}")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _NEEDED = ("msgspec", "zmq", "cloudpickle")
 _CONNECT_TIMEOUT_S = 20.0
 
-#: How a task ended: told to, for want of something, or for another reason that its words tell.
-ENDED, MISSING, FAILED = "ended", "missing", "failed"
+#: How a task ended: told to, for want of something, without an answer, or for another reason that its words tell.
+ENDED, MISSING, UNANSWERED, FAILED = "ended", "missing", "unanswered", "failed"
 
 
 def serve(orders: dict[str, Any], broadcasts: Mapping[str, Sequence[Any]], folder: str, lock: int) -> str:
@@ -39,6 +39,7 @@ def serve(orders: dict[str, Any], broadcasts: Mapping[str, Sequence[Any]], folde
     from manyhands.executors.spark.share import sources_of
     from manyhands.wire.channel import Connection
 
+    host = None
     try:
         pool = Processes(
             1,
@@ -51,11 +52,12 @@ def serve(orders: dict[str, Any], broadcasts: Mapping[str, Sequence[Any]], folde
         host = Host(Connection(**orders["connection"]), pool, slot=orders["slot"], sources=sources)
         return json.dumps([ENDED, host.serve(_CONNECT_TIMEOUT_S)])
     except ManyhandsError as error:
-        return json.dumps([FAILED, f"{error} (Seen {_where()})"])
+        kind = FAILED if host is None or host.was_welcome else UNANSWERED
+        return json.dumps([kind, f"{error} (Seen {_where()})"])
 
 
 def read_end(said: str) -> tuple[str, str]:
-    """How a task ended: one of ``ENDED``, ``MISSING`` and ``FAILED``, and words for people."""
+    """How a task ended: ``ENDED``, ``MISSING``, ``UNANSWERED`` or ``FAILED``, and words for people."""
     kind, words = json.loads(said)
     return kind, words
 

@@ -39,6 +39,8 @@ class Session:
         self.is_connect = ".connect." in kind.__module__
         try:
             self.master = self.lookup("spark.master") or ""
+            if not self.is_connect:  # one that was stopped still knows its settings, but not this
+                self.spark.sparkContext.applicationId  # noqa: B018
         except Exception as error:
             raise SettingsError(f"The Spark session cannot be used; was it stopped? ({error})") from error
 

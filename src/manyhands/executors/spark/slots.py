@@ -78,7 +78,7 @@ class Slots:
             if slot.job is not None and slot.job.is_over:
                 ended.append(Ended(slot.number, slot.job.said, slot.job.error, slot.has_worked))
                 slot.n_failures = 0 if slot.has_worked else slot.n_failures + 1
-                slot.due_at = now + min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**slot.n_failures)
+                slot.due_at = now + _wait_s(slot.n_failures)
                 slot.job = None
             if slot.job is None and now >= slot.due_at:
                 slot.has_worked = False
@@ -110,3 +110,9 @@ class Slots:
             self._cancel(slot.number)
         except Exception as error:  # the session is gone, most likely, and the job with it
             log.debug("the job of slot %d could not be cancelled: %s", slot.number, error)
+
+
+def _wait_s(n_failures: int) -> float:
+    """How long to wait after so many failures in a row."""
+    doublings = min(n_failures, 30)  # more would overflow, sooner or later
+    return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0**doublings)

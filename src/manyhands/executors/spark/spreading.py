@@ -1,5 +1,6 @@
 """The driver's part in getting the payload to executors: each large piece is handed to Spark, or to a share, once."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,8 @@ from manyhands.errors import ExecutorError
 from manyhands.executors.shipping import Shipment
 from manyhands.executors.spark.share import CHUNK_BYTES, LEAST_BYTES
 from manyhands.wire.relay import Piece
+
+log = logging.getLogger("manyhands")
 
 Broadcasts = Mapping[str, Sequence[Any]]
 
@@ -31,6 +34,8 @@ class Broadcasting:
 
     def __init__(self, context: Any, shipment: Shipment):
         pieces = _large(shipment)
+        for application in [application for application in _KEPT if application != context.applicationId]:
+            del _KEPT[application]  # it has ended, for a process has only one at a time
         kept = _KEPT.setdefault(context.applicationId, {})
         for digest in [digest for digest in kept if digest not in pieces and not _USERS[digest]]:
             _destroy(kept.pop(digest))
@@ -80,15 +85,18 @@ class Sharing:
         """Remove what was written; may be called twice."""
         paths, self._paths = self._paths, []
         for path in paths:
-            if self._files.exists(path):
-                self._files.rm(path)
+            try:
+                if self._files.exists(path):
+                    self._files.rm(path)
+            except Exception as error:  # the search is over, and its result counts more than a file that stays
+                log.warning("%s could not be removed: %s: %s", path, type(error).__name__, error)
 
     def _upload(self, shipment: Shipment, number: int, path: str) -> None:
         size = shipment.pieces[number].size
         if self._files.exists(path) and self._files.size(path) == size:
             return  # another search's, that uses the same data, and removes it
-        self._paths.append(path)
         draft = f"{path}.{os.getpid()}"
+        self._paths += [path, draft]
         with self._files.open(draft, "wb") as file:
             for offset in range(0, size, CHUNK_BYTES):
                 file.write(shipment.read(number, offset, CHUNK_BYTES))
@@ -102,12 +110,7 @@ def _large(shipment: Shipment) -> dict[str, int]:
 def _broadcast(context: Any, shipment: Shipment, number: int) -> list[Any]:
     piece: Piece = shipment.pieces[number]
     offsets = range(0, piece.size, CHUNK_BYTES)
-    return [_without_copy(context.broadcast(shipment.read(number, offset, CHUNK_BYTES))) for offset in offsets]
-
-
-def _without_copy(variable: Any) -> Any:
-    vars(variable).pop("_value", None)
-    return variable
+    return [context.broadcast(shipment.read(number, offset, CHUNK_BYTES)) for offset in offsets]
 
 
 def _destroy(chunks: list[Any]) -> None:

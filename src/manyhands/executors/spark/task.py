@@ -21,7 +21,7 @@ def make_task(
         broadcasts: The larger pieces of the payload.
     """
 
-    def task(_rows: Iterable[object]) -> Iterator[str]:
+    def task(rows: Iterable[object]) -> Iterator[str]:
         import fcntl
         import os
         import shutil
@@ -33,13 +33,18 @@ def make_task(
             for name in [name for name in sys.modules if name.partition(".")[0] == "manyhands"]:
                 del sys.modules[name]
 
-        # This is a run's folder (manyhands.executors.folder): whoever comes next removes it, should we be killed.
+        # This is a run's folder (manyhands.executors.folder): whoever comes next removes it, should we be killed. Its
+        # lock has its name only once it is held.
         folder = tempfile.mkdtemp(prefix="manyhands-")
-        lock = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        new = os.path.join(folder, "new")
+        lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.rename(new, os.path.join(folder, "lock"))
         archive = os.path.join(folder, "manyhands.zip")
         with open(archive, "wb") as file:
             file.write(package)
+        for _ in rows:  # Spark keeps a Python process for the next task only if this one has read all of its input
+            pass
         forget()
         sys.path.insert(0, archive)
         try:
@@ -48,9 +53,11 @@ def make_task(
             yield serve(orders, broadcasts, folder, lock)
         finally:
             sys.path[:] = [entry for entry in sys.path if entry != archive]
-            sys.path_importer_cache.pop(archive, None)
+            for entry in [entry for entry in sys.path_importer_cache if entry.startswith(archive)]:
+                del sys.path_importer_cache[entry]
             forget()
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
     return task
 
