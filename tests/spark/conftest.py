@@ -10,6 +10,7 @@ from tests import support
 import manyhands as mh
 
 _MARK = "MANYHANDS_SPARK_TEST_MARK"
+_SMALL_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # starts sooner, and these sessions are short
 
 
 def pytest_collection_modifyitems(items):
@@ -46,6 +47,9 @@ def session_on(cluster, **settings):
         "spark.driver.host": "127.0.0.1",
         "spark.executor.cores": "2",
         "spark.executor.memory": "512m",
+        "spark.cores.max": "4",  # what a test adds to the cluster is for another session
+        "spark.driver.extraJavaOptions": _SMALL_JAVA,
+        "spark.executor.extraJavaOptions": _SMALL_JAVA,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",

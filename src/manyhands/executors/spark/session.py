@@ -3,12 +3,16 @@
 import os
 import re
 import socket
+import time
 from typing import Any
 
 from manyhands.errors import SettingsError
 from manyhands.executors.spark.jobs import ClassicJobs, ConnectJobs, Jobs
 from manyhands.executors.spark.starting import find_session
 
+_SETTLED_AFTER_S = 15.0  # by then the executors of a new session have registered, or their number says little
+_STILL_S = 3.0
+_PULSE_S = 0.1
 _WILDCARDS = ("0.0.0.0", "::", "*", "")  # noqa: S104 - refused, not used
 
 
@@ -71,13 +75,23 @@ class Session:
             if most is not None and int(most) < 1 << 20:
                 return int(most) * executor_cores
         instances = int(self.lookup("spark.executor.instances") or 0)
-        return max(instances * executor_cores, self._default_parallelism())
+        if instances:
+            return instances * executor_cores
+        if self.is_connect:
+            # Spark Connect does not tell, but cuts a range into as many partitions.
+            return int(self.spark.range(4096).selectExpr("spark_partition_id() AS p").distinct().count())
+        return self._registered_cores(self.spark.sparkContext)
 
-    def _default_parallelism(self) -> int:
-        if not self.is_connect:
-            return int(self.spark.sparkContext.defaultParallelism)
-        # Spark Connect does not tell, but cuts a range into as many partitions.
-        return int(self.spark.range(4096).selectExpr("spark_partition_id() AS p").distinct().count())
+    def _registered_cores(self, context: Any) -> int:
+        """The cores of all executors, once no more come; those of a new session register within seconds."""
+        found, since = int(context.defaultParallelism), time.time()
+        settled_at = context.startTime / 1000 + _SETTLED_AFTER_S
+        while time.time() < settled_at and time.time() - since < _STILL_S:
+            time.sleep(_PULSE_S)
+            now_found = int(context.defaultParallelism)
+            if now_found != found:
+                found, since = now_found, time.time()
+        return found
 
     def driver_host(self) -> str:
         """The name or address under which executors reach the driver.
