@@ -27,6 +27,8 @@ _HOMES = {
     "Inline": "executors.inline",
     "Remote": "executors.remote",
     "Spark": "executors.spark.executor",
+    "Simulated": "executors.simulated",
+    "Fault": "executors.simulated",
     "SqliteStore": "stores.sqlite",
     "MemoryStore": "stores.memory",
     "Tracker": "ports",

@@ -19,6 +19,8 @@ from manyhands.errors import TrialStopped as TrialStopped
 from manyhands.executors.inline import Inline as Inline
 from manyhands.executors.processes import Processes as Processes
 from manyhands.executors.remote import Remote as Remote
+from manyhands.executors.simulated import Fault as Fault
+from manyhands.executors.simulated import Simulated as Simulated
 from manyhands.executors.spark.executor import Spark as Spark
 from manyhands.parameters import Choice as Choice
 from manyhands.parameters import Float as Float

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import math
 import os
 import shutil
 import tempfile
@@ -15,11 +16,12 @@ from urllib.parse import quote
 
 from manyhands.checks import check_role, check_seconds, check_seed, check_whole
 from manyhands.clock import SystemClock
-from manyhands.driver import Driver
+from manyhands.driver import Driver, Pace
 from manyhands.errors import AllTrialsFailedError, ObjectiveError, SettingsError, StoreError
 from manyhands.eventlog import EventLog
 from manyhands.executors.inline import Inline
 from manyhands.executors.processes import Processes
+from manyhands.executors.simulated import Simulated
 from manyhands.job import Job
 from manyhands.objectives import Direction, check_one_objective, n_objectives, read_direction, read_metric
 from manyhands.ports import Archive, Executor, Sampler, Scheduler, StopRule, Store, StudySpec, Tracker
@@ -160,7 +162,8 @@ def tune(
     check_learns(lessons, chosen_sampler)
     chosen_executor = _make_executor(executor, workers)
     chosen_store, name = _make_store(store, name, objective)
-    clock = SystemClock()
+    is_simulated = isinstance(chosen_executor, Simulated)
+    clock = chosen_executor.clock if isinstance(chosen_executor, Simulated) else SystemClock()
     spec = StudySpec(
         name=name,
         space=planted.spec(),
@@ -183,7 +186,9 @@ def tune(
             max_attempts=max_attempts,
             timeout_s=timeout_s,
             trial_timeout_s=trial_timeout_s,
-            ahead=not isinstance(chosen_executor, Inline),  # there is no way to it that would be worth hiding
+            ahead=not isinstance(
+                chosen_executor, Inline | Simulated
+            ),  # there is no way to it that would be worth hiding
         )
         search = Search(
             planted,
@@ -200,7 +205,8 @@ def tune(
         shows_output = False if isinstance(chosen_executor, Inline) else show_output  # there it shows by itself
         console = [ConsoleTracker(planted, shows_output=shows_output)] if progress else []
         listeners = [*console, *trackers]
-        driver = Driver(search, history.spec, chosen_executor, chosen_store, clock, listeners, recorder)
+        pace = Pace(math.inf, math.inf) if is_simulated else Pace()
+        driver = Driver(search, history.spec, chosen_executor, chosen_store, clock, listeners, recorder, pace)
         job = Job(
             objective,
             planted.template,

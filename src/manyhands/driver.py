@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from msgspec import Struct
+
 from manyhands.errors import StoreError
 from manyhands.events import (
     AnyCommand,
@@ -34,8 +36,17 @@ from manyhands.trial import Part, TrialState
 
 log = logging.getLogger("manyhands")
 
-_PATIENCE_S = 0.2  # the longest that the loop waits for events before it looks at the clock
-_HURRY_S = 0.05  # reports and output wait at most this long for their transaction
+
+class Pace(Struct, frozen=True):
+    """How long the loop waits for things, in seconds.
+
+    Attributes:
+        patience_s: The longest for events, before it looks at the clock.
+        hurry_s: The longest that reports and output wait for their transaction.
+    """
+
+    patience_s: float = 0.2
+    hurry_s: float = 0.05
 
 
 class Driver:
@@ -49,6 +60,7 @@ class Driver:
         clock: Tells the time.
         trackers: Listen.
         recorder: Is given every event before the search is; for replays.
+        pace: How long it waits for things.
     """
 
     def __init__(
@@ -60,8 +72,10 @@ class Driver:
         clock: Clock,
         trackers: Sequence[Tracker] = (),
         recorder: Callable[[AnyEvent], None] | None = None,
+        pace: Pace | None = None,
     ):
         self._search = search
+        self._pace = pace or Pace()
         self._spec = spec
         self._executor = executor
         self._store = store
@@ -183,10 +197,10 @@ class Driver:
             self._waiting_since = self._clock.now()
 
     def _is_due(self) -> bool:
-        return self._waiting_since is not None and self._clock.now() - self._waiting_since >= _HURRY_S
+        return self._waiting_since is not None and self._clock.now() - self._waiting_since >= self._pace.hurry_s
 
     def _patience(self) -> float:
-        wait = _PATIENCE_S if self._waiting_since is None else _HURRY_S
+        wait = self._pace.patience_s if self._waiting_since is None else self._pace.hurry_s
         deadline = self._search.next_deadline()
         return wait if deadline is None else max(0.0, min(wait, deadline - self._clock.now()))
 
@@ -196,7 +210,7 @@ class Driver:
             self._interrupted = False
             self._handle(StopAsked(reason="it was interrupted by Ctrl-C", at=now))
         self._look_at_deadline()
-        if now - self._ticked_at >= _PATIENCE_S:
+        if now - self._ticked_at >= self._pace.patience_s:
             self._ticked_at = now
             self._store.beat()
             self._explain()
