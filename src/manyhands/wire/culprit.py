@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from functools import partial
 from types import FunctionType
 
-import cloudpickle
-
 _DEEPEST = 4
 
 
@@ -77,6 +75,8 @@ def _parts_of_function(function: FunctionType) -> Iterator[tuple[str, object]]:
 
 
 def _can_pickle(obj: object) -> bool:
+    import cloudpickle  # hosts import this file too, and never come to this
+
     try:
         cloudpickle.dumps(obj, protocol=5, buffer_callback=lambda _: False)
     except Exception:
