@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.spark import speedup, stopping, utilisation  # noqa: E402
-from benchmarks.spark.runs import Run, Span, ideal  # noqa: E402
+from benchmarks.spark.runs import Run, Span, ideal, middle  # noqa: E402
 
 
 def run_of(*spans: tuple[float, float]) -> Run:
@@ -26,6 +26,15 @@ def test_speedup_and_rate_count_from_the_first_begin_to_the_last_end():
 
 def test_the_ramp_ends_when_as_many_trials_as_slots_have_begun():
     assert run_of((10, 14), (13, 14), (11, 12)).ramp_s(2) == pytest.approx(1)
+
+
+def test_the_ramp_of_fewer_trials_than_slots_ends_when_all_have_begun():
+    assert run_of((10, 14), (13, 14)).ramp_s(32) == pytest.approx(3)
+
+
+def test_the_middle_run_is_the_one_of_the_median_speedup():
+    slow, medium, fast = run_of((0, 1), (1, 2)), run_of((0, 2), (1, 3)), run_of((0, 1), (0, 1))
+    assert middle([fast, slow, medium]) is medium
 
 
 def test_speedup_at_full_size_leaves_out_the_time_before_all_slots_are_there():
