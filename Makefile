@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench bench-quality clean
+.PHONY: demo test bench bench-quality bench-spark clean
 
 # Tune three kinds of model on real data, with all cores. Ctrl-C it, or kill it, and start it again.
 demo: $(VENV)/.demo
@@ -24,6 +24,10 @@ bench-quality: $(VENV)/.bench-quality
 	$(BIN)/python -m benchmarks.quality --samplers auto gp tpe random --peers --p 32 --seeds 1
 	$(BIN)/python -m benchmarks.quality.parallel --samplers auto gp tpe random --peers optuna-tpe hyperopt optuna-gp
 	$(BIN)/python -m benchmarks.quality.cost --samplers auto gp tpe random --peers optuna-tpe hyperopt optuna-gp smac
+
+# A cluster of workers on this machine, beside SparkTrials, joblib-spark and plain Spark jobs: half an hour.
+bench-spark: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.spark --cluster
 
 clean:
 	rm -rf $(VENV)
