@@ -721,3 +721,39 @@ def test_a_connection_that_is_reset_costs_what_ran_behind_it_one_attempt(tmp_pat
     assert len(lost) == 1
     assert "its connection broke" in lost[0] or "a message was lost" in lost[0]
     assert all(1 <= n_calls[trial.id] <= 1 + len(trial.lost) for trial in study.trials), n_calls
+
+
+def test_a_worker_that_was_given_up_comes_again(tmp_path, monkeypatch, caplog):
+    """``manyhands worker`` in a container has nobody who would start it anew."""
+    monkeypatch.setattr("manyhands.executors.hub._LEASE_S", 1.5)
+    connect_file, begun, release = tmp_path / "connect", tmp_path / "begun", tmp_path / "release"
+    command = [sys.executable, "-c", "from manyhands.cli import main; main()", "worker", "--connect", str(connect_file)]
+    ended = []
+
+    def objective(params):
+        import time
+
+        begun.touch()
+        while not release.exists():
+            time.sleep(0.01)
+        return params["x"]
+
+    def freeze():
+        wait_for(connect_file.exists, "the connection file")
+        with subprocess.Popen([*command, "--workers", "1"], stdout=subprocess.PIPE, text=True) as worker:
+            wait_for(begun.exists, "the first trial")
+            worker.send_signal(signal.SIGSTOP)
+            wait_for(lambda: "silent" in caplog.text, "the driver gives it up")
+            release.touch()
+            worker.send_signal(signal.SIGCONT)
+            ended.append((worker.communicate(timeout=30)[0], worker.returncode))
+
+    freezer = threading.Thread(target=freeze)
+    freezer.start()
+    with caplog.at_level(logging.WARNING, logger="manyhands"):
+        study = mh.tune(objective, SPACE, max_trials=3, executor=mh.Remote(str(connect_file)), progress=False)
+    freezer.join(40)
+
+    assert [trial.state for trial in study.trials] == ["finished"] * 3
+    assert sum(len(trial.lost) for trial in study.trials) == 1
+    assert ended == [("It is over: the search is over.\n", 0)]
