@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measuring import Figure, as_json, machine, table
 
-_SUBJECTS = ("imports", "coldstart", "overhead", "reports", "history", "memory")
+_SUBJECTS = ("imports", "coldstart", "overhead", "reports", "simulator", "history", "memory")
 
 
 def main(arguments: Sequence[str]) -> int:

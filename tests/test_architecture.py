@@ -25,7 +25,7 @@ VALUES = BARE | {
     "clock",
     "checks",
 }
-PURE = {"samplers", "rules", "search", "timed", "transfer", "work", "results", "importance"}
+PURE = {"samplers", "schedulers", "rules", "search", "timed", "transfer", "work", "results", "importance"}
 
 #: part -> the parts it may import, besides itself
 MAY_IMPORT = {
@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "work": {"trial"},
     "rules": {"errors", "trial"},
     "samplers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
+    "schedulers": {"errors", "checks", "objectives", "trial", "ports"},
     "timed": {"space", "trial", "ports"},
     "search": {"space", "trial", "events", "ports", "objectives", "incumbents", "splits", "timed", "transfer", "work"},
     "transfer": {"errors", "labels", "objectives", "parameters", "ports", "space", "trial"},
@@ -66,8 +67,9 @@ MAY_IMPORT = {
     "eventlog": VALUES,
     "driver": VALUES | {"search"},
     # in people's hands
-    "study": VALUES | {"samplers", "search", "transfer", "results", "importance", "worker"},
+    "study": VALUES | {"samplers", "schedulers", "search", "transfer", "results", "importance", "worker"},
     "api": VALUES | PURE | {"executors", "stores", "trackers", "eventlog", "driver", "study"},
+    "simulation": VALUES | {"api", "executors", "samplers", "study"},
     "testing": VALUES | PURE | {"driver", "stores", "executors", "worker"},
     # fronts: nothing imports them
     "tables": VALUES | {"results", "stores", "study"},

@@ -37,6 +37,12 @@ from manyhands.samplers.grid import GridSampler as GridSampler
 from manyhands.samplers.random import RandomSampler as RandomSampler
 from manyhands.samplers.sobol import SobolSampler as SobolSampler
 from manyhands.samplers.tpe.sampler import TPESampler as TPESampler
+from manyhands.schedulers.asha import ASHAScheduler as ASHAScheduler
+from manyhands.schedulers.hyperband import HyperbandScheduler as HyperbandScheduler
+from manyhands.schedulers.median import MedianScheduler as MedianScheduler
+from manyhands.schedulers.patience import PatienceScheduler as PatienceScheduler
+from manyhands.schedulers.threshold import ThresholdScheduler as ThresholdScheduler
+from manyhands.simulation import simulate as simulate
 from manyhands.space import Space as Space
 from manyhands.stores.memory import MemoryStore as MemoryStore
 from manyhands.stores.sqlite import SqliteStore as SqliteStore

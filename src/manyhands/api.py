@@ -29,6 +29,7 @@ from manyhands.results import commonest_failure
 from manyhands.rules import Target
 from manyhands.samplers import make_sampler, name_of_sampler
 from manyhands.samplers.grid import GridSampler
+from manyhands.schedulers import make_scheduler
 from manyhands.search import Search, Settings
 from manyhands.space import Space
 from manyhands.stores.archive import OpenStudy, StoredStudy
@@ -53,7 +54,7 @@ def tune(
     direction: str | Sequence[str] = "minimize",
     metric: str | Sequence[str] | None = None,
     sampler: str | Sampler = "auto",
-    scheduler: Scheduler | None = None,
+    scheduler: str | Scheduler | None = None,
     executor: str | Executor = "processes",
     seed: int | None = None,
     timeout_s: float | None = None,
@@ -89,8 +90,9 @@ def tune(
         metric: The key of the objective's dict that is optimised; for several objectives a list of keys.
         sampler: What proposes trials: ``"auto"``, ``"gp"``, ``"tpe"``, ``"random"``, ``"grid"``, ``"sobol"``,
             a sampler object of your own, or one of Optuna's.
-        scheduler: What may stop poor trials early, by their reports. None lets all run to their end. Only for one
-            objective.
+        scheduler: What may stop poor trials early, by their reports: ``"asha"``, ``"hyperband"``, ``"median"``, or a
+            scheduler object such as ``mh.ASHAScheduler(min_steps=4)`` or one of your own. None lets all run to their
+            end. Only for one objective.
         executor: Where workers run: ``"processes"`` of this machine, ``"spark"`` for the tasks of the active Spark
             session, ``"inline"`` in this very thread, or an executor object such as ``mh.Spark(...)``.
         seed: Same seed, same trials, when they run one after another. Not given: 0, or the stored study's own.
@@ -150,13 +152,14 @@ def tune(
     goal = read_direction(direction)
     keys = read_metric(metric, goal)
     check_seed(seed)
-    _check_roles(rules, trackers, scheduler, goal)
+    _check_roles(rules, trackers, goal)
     chosen_sampler = make_sampler(sampler)
+    chosen_scheduler = None if scheduler is None else make_scheduler(scheduler, goal)
     is_endless = planted.size is None and not isinstance(chosen_sampler, GridSampler)
     if max_trials is None and timeout_s is None and not rules and is_endless:
         raise SettingsError("Nothing would end this search. Give max_trials=, timeout_s= or stop=.")
     takes_trial = _takes_trial(objective)
-    _check_splits(splits, takes_trial, scheduler)
+    _check_splits(splits, takes_trial, chosen_scheduler)
     start_points = [planted.find(params) for params in start_with]
     lessons = carried_over(warm_start, planted, goal)
     check_learns(lessons, chosen_sampler)
@@ -194,13 +197,13 @@ def tune(
             planted,
             chosen_sampler,
             settings,
-            scheduler=scheduler,
+            scheduler=chosen_scheduler,
             rules=rules,
             start_with=start_points,
             lessons=lessons,
             timer=time.perf_counter,
         )
-        search.restore(history, chosen_store.reports() if scheduler is not None else ())
+        search.restore(history, chosen_store.reports() if chosen_scheduler is not None else ())
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
         shows_output = False if isinstance(chosen_executor, Inline) else show_output  # there it shows by itself
         console = [ConsoleTracker(planted, shows_output=shows_output)] if progress else []
@@ -332,18 +335,13 @@ def _takes_trial(objective: Callable[..., Any]) -> bool:
 # -- checks ------------------------------------------------------------------------------------------------------
 
 
-def _check_roles(
-    rules: Sequence[StopRule], trackers: Sequence[Tracker], scheduler: Scheduler | None, goal: Direction
-) -> None:
+def _check_roles(rules: Sequence[StopRule], trackers: Sequence[Tracker], goal: Direction) -> None:
     for rule in rules:
         check_role("stop", rule, "observe")
         if isinstance(rule, Target):
             check_one_objective(goal, "mh.Target")
     for tracker in trackers:
         check_role("tracker", tracker, *_TRACKER_HOOKS)
-    if scheduler is not None:
-        check_role("scheduler", scheduler, "judge", "observe")
-        check_one_objective(goal, "A scheduler")
 
 
 def _check_splits(splits: int | None, takes_trial: bool, scheduler: Scheduler | None) -> None:

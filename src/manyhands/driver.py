@@ -36,6 +36,8 @@ from manyhands.trial import Part, TrialState
 
 log = logging.getLogger("manyhands")
 
+_OUTCOMES = (SaveTrial, SaveSplit)
+
 
 class Pace(Struct, frozen=True):
     """How long the loop waits for things, in seconds.
@@ -157,7 +159,7 @@ class Driver:
     def _turn(self) -> None:
         while self._commands or self._is_due():
             commands, self._commands = self._commands, []
-            self._write([c for c in commands if isinstance(c, SaveTrial | SaveSplit)])
+            self._write([c for c in commands if isinstance(c, _OUTCOMES)])
             self._tell(commands)
         while self._search.can_prepare and not self._ended:
             self._handle(Idled(at=self._clock.now()))
@@ -172,7 +174,7 @@ class Driver:
     def _save_what_is_left(self) -> None:
         """Outcomes that came in the turn that was cut off, and the last words of workers that had to be killed."""
         try:
-            self._write([c for c in self._commands if isinstance(c, SaveTrial | SaveSplit)])
+            self._write([c for c in self._commands if isinstance(c, _OUTCOMES)])
         except StoreError as error:
             log.warning("what happened last could not be saved: %s", error)
 

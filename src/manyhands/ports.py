@@ -102,10 +102,21 @@ class Sampler(Protocol):
 
 
 class Scheduler(Protocol):
-    """Judges the reports of running trials against all others; for studies of one objective."""
+    """Judges the reports of running trials against all others; for studies of one objective.
+
+    Smaller losses are better, whatever the direction. One that has to know it, to speak of the user's values, may have
+    a ``start(direction)``, which is called before the search begins. After a stop, the trial's reports are not judged
+    any more. A study that goes on gives a new scheduler all reports and outcomes of the past, in their old order.
+    """
 
     def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
-        """Return why the trial should stop, in words, or None if it should go on."""
+        """Return why the trial should stop, in words, or None if it should go on.
+
+        Args:
+            trial_id: The trial.
+            report: What it reported.
+            loss: The report's value as a loss; NaN if it was not finite.
+        """
 
     def observe(self, trial: Trial, loss: float | None) -> None:
         """Learn of an outcome, in the order in which they were known; the loss is None if the trial failed."""

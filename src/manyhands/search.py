@@ -31,6 +31,7 @@ from manyhands.events import (
     EndSearch,
     Idled,
     KillWorker,
+    Logged,
     PartFailed,
     PartFinished,
     PartReturned,
@@ -134,6 +135,7 @@ class Search:
         self._n_constraints: int | None = None  # of every trial, once one has told
         self._n_parts = settings.n_splits or 1
         self._work = WorkQueue(settings.trial_timeout_s, ahead=self._may_work_ahead())
+        self._recalled_stops: set[int] = set()  # trials that a scheduler would have stopped, while it is restored
         self._pending: dict[int, Point] = {}  # trials without an outcome, the prepared ones included
         self._prepared: deque[Trial] = deque()
         self._splits: dict[int, dict[int, Result]] = {}  # results so far of running trials with splits
@@ -190,8 +192,10 @@ class Search:
 
     def next_deadline(self) -> float | None:
         """When a ``Ticked`` is next needed, at the earliest."""
-        times = [t for t in (self._ends_at, self._work.next_deadline) if t is not None]
-        return min(times, default=None)
+        search_ends_at, part_ends_at = self._ends_at, self._work.next_deadline
+        if search_ends_at is None or part_ends_at is None:
+            return part_ends_at if search_ends_at is None else search_ends_at
+        return min(search_ends_at, part_ends_at)
 
     def restore(self, history: History, reports: Iterable[tuple[Part, Report]] = ()) -> None:
         """Take up a stored study: learn its outcomes in their order, and let its unfinished trials run again.
@@ -226,7 +230,7 @@ class Search:
 
     def handle(self, event: AnyEvent) -> list[AnyCommand]:
         """Absorb one event and return the commands it calls for, in the order in which to perform them."""
-        if not isinstance(event, SearchEvent):
+        if isinstance(event, Logged):
             raise TypeError(f"A search cannot handle {event!r}.")
         out: list[AnyCommand] = []
         self._last_at = event.at
@@ -242,6 +246,9 @@ class Search:
         return out
 
     def _react(self, event: SearchEvent, out: list[AnyCommand]) -> None:
+        if isinstance(event, Reported):  # by far the most frequent, and it leaves no worker free and no part waiting
+            self._reported(event, out)
+            return
         self._absorb(event, out)
         if self.end_reason is None and self._rule_reasons:
             self._end(self._rule_reasons[0], event.at, out)
@@ -257,8 +264,6 @@ class Search:
                 self._part_finished(event, out)
             case Saved():
                 self._saved(event)
-            case Reported():
-                self._reported(event, out)
             case PartFailed():
                 self._part_failed(event, out)
             case PartStopped():
@@ -342,9 +347,7 @@ class Search:
         if self._scheduler is None or trial.reason:
             return
         for report in event.reports:
-            if report.value is None:
-                continue
-            reason = self._scheduler.judge(trial.id, report, *self._losses((report.value,)))
+            reason = self._judge(trial.id, report)
             if reason is not None:
                 self.trials[trial.id] = replace(trial, reason=reason)
                 out.append(StopPart(worker, part, reason))
@@ -512,8 +515,13 @@ class Search:
         """Give the scheduler the reports that came before some time; what it says to them was done long ago."""
         while self._scheduler is not None and reports and reports[0][1].at <= until:
             part, report = reports.popleft()
-            if report.value is not None:
-                self._scheduler.judge(part.trial_id, report, *self._losses((report.value,)))
+            if part.trial_id not in self._recalled_stops and self._judge(part.trial_id, report) is not None:
+                self._recalled_stops.add(part.trial_id)  # what it reported afterwards was judged by nobody
+
+    def _judge(self, trial_id: int, report: Report) -> str | None:
+        assert self._scheduler is not None  # noqa: S101
+        loss = math.nan if report.value is None else self._losses((report.value,))[0]
+        return self._scheduler.judge(trial_id, report, loss)
 
     def _learn(self, trial: Trial) -> None:
         """The outcome is on disk: tell everybody."""
@@ -540,6 +548,8 @@ class Search:
         return losses
 
     def _losses(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        if self.settings.direction == "minimize":
+            return values  # they are losses, and this is asked for every report
         return losses_of(values, self.settings.direction) if values else ()
 
     # -- the end -----------------------------------------------------------------------------------------------

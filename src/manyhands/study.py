@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from manyhands import results
-from manyhands.checks import check_role, check_seed, check_whole
+from manyhands.checks import check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.errors import ManyhandsError, NoResultError, SearchEndedError, SettingsError
 from manyhands.events import AnyCommand, AnyEvent, Asked, PartFailed, PartFinished, Reported, Saved, SaveTrial
@@ -17,7 +17,6 @@ from manyhands.importance import importance
 from manyhands.objectives import (
     Direction,
     Metric,
-    check_one_objective,
     n_objectives,
     read_direction,
     read_metric,
@@ -25,6 +24,7 @@ from manyhands.objectives import (
 )
 from manyhands.ports import Archive, History, Outcome, Problem, Sampler, Scheduler
 from manyhands.samplers import make_sampler
+from manyhands.schedulers import make_scheduler
 from manyhands.search import Search, Settings
 from manyhands.space import Point, Space
 from manyhands.transfer import Former, carried_over, check_learns
@@ -45,7 +45,7 @@ class Study:
         seed: Same seed, same trials, as long as they are asked and told in the same order.
         metric: The key under which a dict that is told holds its value; ``"value"`` or ``"loss"`` if not given. For
             several objectives a list of keys, one for each; ``"values"`` if not given.
-        scheduler: Judges what is reported; only for one objective.
+        scheduler: Judges what is reported: its name, or a scheduler object; see ``mh.tune``. Only for one objective.
         max_trials: ``ask`` raises ``SearchEndedError`` after so many.
         start_with: Params to try first; what they leave open is drawn at random.
         warm_start: A former study of the same objective, or several, whose trials teach the sampler before it begins.
@@ -74,7 +74,7 @@ class Study:
         direction: str | Sequence[str] = "minimize",
         seed: int = 0,
         metric: str | Sequence[str] | None = None,
-        scheduler: Scheduler | None = None,
+        scheduler: str | Scheduler | None = None,
         max_trials: int | None = None,
         start_with: Sequence[object] = (),
         warm_start: Former | Sequence[Former] | None = None,
@@ -84,18 +84,16 @@ class Study:
         keys = read_metric(metric, goal)
         check_seed(seed)
         check_whole(max_trials=max_trials)
-        if scheduler is not None:
-            check_role("scheduler", scheduler, "judge", "observe")
-            check_one_objective(goal, "A scheduler")
         planted = space if isinstance(space, Space) else Space(space)
         chosen_sampler = make_sampler(sampler)
+        chosen_scheduler = None if scheduler is None else make_scheduler(scheduler, goal)
         lessons = carried_over(warm_start, planted, goal)
         check_learns(lessons, chosen_sampler)
         search = Search(
             planted,
             chosen_sampler,
             Settings(direction=goal, seed=seed, max_trials=max_trials),
-            scheduler=scheduler,
+            scheduler=chosen_scheduler,
             start_with=[planted.find(params) for params in start_with],
             lessons=lessons,
             timer=time.perf_counter,

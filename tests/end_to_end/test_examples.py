@@ -86,6 +86,17 @@ def test_early_stopping_stops_poor_trials_and_then_the_search(tmp_path: Path) ->
     assert float(re.search(r"rate +([\d.]+)", out)[1]) > 0.05  # type: ignore[index]
 
 
+def test_a_scheduler_of_ones_own_stops_poor_trials_and_says_why(tmp_path: Path) -> None:
+    out = run("custom_scheduler.py", tmp_path)
+    n_finished, n_stopped = (int(re.search(rf"(\d+) {state}", out)[1]) for state in ("finished", "stopped"))  # type: ignore[index]
+    loss, _, lowest = numbers(out.splitlines()[-1])
+
+    assert n_finished + n_stopped == 60
+    assert n_stopped > 0
+    assert loss > lowest + 0.29  # they are rounded
+    assert float(re.search(r"rate +([\d.]+)", out)[1]) > 0.05  # type: ignore[index]
+
+
 def test_a_second_run_goes_on_where_the_first_one_ended(tmp_path: Path) -> None:
     first, second = run("resume.py", tmp_path), run("resume.py", tmp_path)
 

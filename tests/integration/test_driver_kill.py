@@ -209,7 +209,7 @@ def sleepers_of(folder):
 
 def has_warden(script):
     """Whether the script's process has a child that will clear up after it."""
-    return any("warden.py" in " ".join(child.cmdline()) for child in psutil.Process(script.pid).children())
+    return any("outlives a driver" in " ".join(child.cmdline()) for child in psutil.Process(script.pid).children())
 
 
 @pytest.mark.parametrize("holds_on", [False, True], ids=["sleeping", "holding the interpreter"])

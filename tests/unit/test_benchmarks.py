@@ -15,12 +15,12 @@ def run_benchmarks(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def test_quick_run_prints_tables_and_writes_json(tmp_path):
     file = tmp_path / "figures.json"
-    done = run_benchmarks("imports", "reports", "--quick", "--json", file)
+    done = run_benchmarks("imports", "reports", "simulator", "--quick", "--json", file)
     assert done.returncode == 0, done.stderr
     assert "| import manyhands " in done.stdout
     assert "figures with a target" in done.stdout
     found = json.loads(file.read_text())["subjects"]
-    assert list(found) == ["imports", "reports"]
+    assert list(found) == ["imports", "reports", "simulator"]
     for figures in found.values():
         assert any(figure["verdict"] in ("pass", "FALLS SHORT") for figure in figures)
         assert all(figure["value"] >= 0 for figure in figures)

@@ -1,0 +1,157 @@
+"""A simulated objective on its way: how long it takes until its next report, and what that is."""
+
+import math
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from manyhands.errors import TrialStopped
+from manyhands.job import Job
+from manyhands.space import Point
+from manyhands.template import fill
+from manyhands.trial import Failure, Part, Result
+from manyhands.worker.result import Unclear, clean, keepable, number, read_result
+
+_HOW = "A simulated objective yields (seconds, value) or (seconds, value, metrics) for each report"
+_MOST_AT_ONCE = 10_000  # steps without any time; a curve that goes on like that would never end
+_NO_METRICS: dict[str, Any] = {}
+
+
+class SimulatedTrial(Struct, frozen=True):
+    """The ``trial`` that a simulated objective is given, if it asks for one.
+
+    Attributes:
+        id: The trial's number, from 0.
+        split: Which split of the trial this is, from 0.
+        attempt: From 1; more if workers were lost at it.
+    """
+
+    id: int
+    split: int = 0
+    attempt: int = 1
+
+
+class Step(Struct):
+    """What a simulated objective does next.
+
+    Attributes:
+        seconds: How long it takes on a worker of speed 1; infinity if it hangs.
+        number: The step it then reports, such as its epoch; None if it reports nothing.
+        value: What it then reports; None if that is not finite.
+        metrics: Whatever else it reports.
+    """
+
+    seconds: float
+    number: int | None
+    value: float | None
+    metrics: dict[str, Any]
+
+
+class Curve:
+    """One part of a simulated search.
+
+    Args:
+        job: What the workers have to do; its objective yields.
+        part: Which part this is.
+        point: Its params.
+    """
+
+    def __init__(self, job: Job, part: Part, point: Point):
+        self._job = job
+        self._part = part
+        self._point = point
+        self._steps: Iterator[object] | None = None
+        self._n_reports = 0
+        self._n_at_once = 0
+        self._last: object = None  # what it yielded as its value at last
+        self._metrics = _NO_METRICS
+
+    def advance(self) -> Step | Result | Failure | str:
+        """Return what comes next: a step, or in the end the result, a failure or why the objective stopped itself."""
+        try:
+            if self._steps is None:
+                self._steps = self._begin()
+            return self._read(next(self._steps))
+        except StopIteration as ended:
+            return self._end(ended.value)
+        except TrialStopped as stopped:
+            return clean(str(stopped))
+        except Unclear as unclear:
+            return Failure(unclear.reason, "", unclear.fatal)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # as for a real objective: see manyhands.worker.run
+            return _failure(error)
+
+    def _begin(self) -> Iterator[object]:
+        job, part = self._job, self._part
+        params = fill(job.template, self._point)
+        trial = SimulatedTrial(part.trial_id, part.split, part.attempt)
+        returned = job.objective(params, trial) if job.takes_trial else job.objective(params)
+        if isinstance(returned, str | dict) or not hasattr(returned, "__iter__"):
+            raise Unclear(f"the objective returned {returned!r}. {_HOW}", fatal=True)
+        return iter(returned)
+
+    def _read(self, item: object) -> Step:
+        if not isinstance(item, tuple | list) or not 2 <= len(item) <= 3:
+            raise Unclear(f"the objective yielded {item!r}. {_HOW}", fatal=True)
+        seconds = self._read_seconds(item[0])
+        if item[1] is None:
+            return Step(seconds, None, None, _NO_METRICS)
+        metrics = self._read_metrics(item[2]) if len(item) == 3 else _NO_METRICS
+        value = item[1] if type(item[1]) is float else number(item[1])
+        if value is None:
+            raise Unclear(f"the objective yielded {item[1]!r} as a value, which is not a number")
+        step = self._n_reports
+        if "step" in metrics:
+            step = _whole(metrics["step"])
+            metrics = {key: kept for key, kept in metrics.items() if key != "step"}
+        self._n_reports += 1
+        self._last, self._metrics = value, metrics
+        return Step(seconds, step, value if math.isfinite(value) else None, metrics)
+
+    def _read_seconds(self, given: object) -> float:
+        seconds = given if type(given) is float else number(given)
+        if seconds is None or not seconds >= 0:
+            raise Unclear(f"the objective yielded {given!r} as its seconds, which must be a number from 0 on")
+        self._n_at_once = 0 if seconds else self._n_at_once + 1
+        if self._n_at_once > _MOST_AT_ONCE:
+            raise Unclear(f"the objective yielded more than {_MOST_AT_ONCE} times in a row without taking any time")
+        return seconds
+
+    def _read_metrics(self, given: object) -> dict[str, Any]:
+        if not isinstance(given, dict):
+            raise Unclear(f"the objective yielded {given!r} as its metrics, which must be a dict", fatal=True)
+        return {clean(str(key)): keepable(metric) for key, metric in given.items()}
+
+    def _end(self, returned: object) -> Result | Failure:
+        """The result: what the objective returned, else its last value."""
+        job = self._job
+        try:
+            if returned is not None:
+                return Result(*read_result(returned, job.metric, job.n_objectives))
+            if job.n_objectives > 1:
+                raise Unclear(f"the objective has {job.n_objectives} values, and has to return them", fatal=True)
+            if self._last is None:
+                raise Unclear(f"the objective yielded no value. {_HOW}")
+            value, *_ = read_result(self._last, None)
+            return Result(value, None, self._metrics)
+        except Unclear as unclear:
+            said = "the objective returned" if returned is not None else "the objective yielded last"
+            return Failure(unclear.reason.replace("the objective returned", said), "", unclear.fatal)
+
+
+def _whole(step: object) -> int:
+    found = number(step)
+    if found is None or not abs(found) < 1 << 63 or found != int(found):  # no store has room for more digits
+        raise Unclear(f"the objective yielded {step!r} as its step, which must be a whole number")
+    return int(found)
+
+
+def _failure(error: BaseException) -> Failure:
+    text = clean(" ".join(str(error).split()))
+    reason = f"it raised {type(error).__name__}" + (f": {text}" if text else "")
+    below = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    return Failure(reason, clean("".join(traceback.format_exception(type(error), error, below))))

@@ -1,0 +1,19 @@
+"""The schedulers by name, each loaded when it is first made."""
+
+from importlib import import_module
+
+from manyhands.ports import Scheduler
+
+_HOMES = {
+    "median": ("median", "MedianScheduler"),
+    "asha": ("asha", "ASHAScheduler"),
+    "hyperband": ("hyperband", "HyperbandScheduler"),
+}
+NAMES = tuple(_HOMES)
+
+
+def make(name: str) -> Scheduler:
+    """A new scheduler of one of ``NAMES``."""
+    module, kind = _HOMES[name]
+    scheduler: Scheduler = getattr(import_module(f"manyhands.schedulers.{module}"), kind)()
+    return scheduler
