@@ -28,7 +28,7 @@ class TrialState(StrEnum):
         return self in (TrialState.FINISHED, TrialState.FAILED, TrialState.STOPPED)
 
 
-class Part(Struct, frozen=True, array_like=True):
+class Part(Struct, frozen=True, array_like=True, gc=False):
     """One unit of work: one split of one trial, at its n-th attempt.
 
     Attributes:
@@ -42,7 +42,7 @@ class Part(Struct, frozen=True, array_like=True):
     attempt: int = 1
 
 
-class Report(Struct, frozen=True, array_like=True):
+class Report(Struct, frozen=True, array_like=True, gc=False):
     """An intermediate value.
 
     Attributes:

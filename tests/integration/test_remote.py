@@ -18,12 +18,12 @@ import pytest
 import zmq
 
 import manyhands as mh
-from manyhands.events import PartFinished
+from manyhands.events import PartFinished, Reported, WorkerJoined
 from manyhands.executors import host as host_module
 from manyhands.executors.folder import RunFolder
 from manyhands.executors.host import Host
 from manyhands.executors.processes import Processes
-from manyhands.trial import Part, Result
+from manyhands.trial import Part, Report, Result
 from manyhands.wire import relay
 from manyhands.wire.channel import Connection, Dialer, Listener, MessageLostError
 
@@ -255,7 +255,7 @@ def test_a_host_with_the_keys_cannot_speak_for_another_hosts_trial(tmp_path):
         rogue.send(relay.encode(relay.Joined("rogue", 1, sys.version_info[:2])))
         assert wait_for(lambda: list(rogue.receive(0.05)), "the welcome")
         for _ in range(20):
-            rogue.send(relay.encode(relay.Happened([forged])))
+            rogue.send(relay.encode(relay.Happened([forged], time.time())))
             rogue.send(relay.encode(relay.Wanted(0, 0)))
             assert wait_for(lambda: list(rogue.receive(0.05)), "an answer")
         release.touch()
@@ -757,3 +757,38 @@ def test_a_worker_that_was_given_up_comes_again(tmp_path, monkeypatch, caplog):
     assert [trial.state for trial in study.trials] == ["finished"] * 3
     assert sum(len(trial.lost) for trial in study.trials) == 1
     assert ended == [("It is over: the search is over.\n", 0)]
+
+
+@pytest.mark.parametrize("fast_by_s", [3600.0, -3600.0])
+def test_what_a_host_with_a_wrong_clock_reports_gets_the_drivers_time(tmp_path, fast_by_s):
+    """Else a scheduler that is restored would hear of things in another order than the first time."""
+    connect_file = tmp_path / "connect"
+
+    def work():
+        wait_for(connect_file.exists, "the connection file")
+        dialer = Dialer(Connection.read(connect_file))
+
+        def tell(*events):
+            dialer.send(relay.encode(relay.Happened(list(events), time.time() + fast_by_s)))
+
+        def ordered():
+            messages = [relay.decode_from_driver(message) for message in dialer.receive(0.05)]
+            return [command for m in messages if isinstance(m, relay.Ordered) for command in m.commands]
+
+        dialer.send(relay.encode(relay.Joined("wrong", 1, sys.version_info[:2])))
+        tell(WorkerJoined(worker="w1"))
+        (start,) = wait_for(ordered, "the first trial")
+        tell(Reported(part=start.part, reports=[Report(0, 0.5, {}, time.time() + fast_by_s)]))
+        tell(PartFinished(part=start.part, result=Result(0.5)))
+        wait_for(lambda: not connect_file.exists(), "the end of the search")
+        dialer.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    study = mh.tune(
+        lambda params, trial: 0.0, SPACE, max_trials=1, executor=mh.Remote(str(connect_file)), progress=False
+    )
+    worker.join(30)
+
+    (report,) = study.reports(0)
+    assert study.trials[0].started_at <= report.at <= study.trials[0].ended_at + 0.2

@@ -164,7 +164,7 @@ class Host:
     def _flush(self) -> None:
         if self._events:
             events, self._events = self._events, []
-            self._send(relay.Happened(events))
+            self._send(relay.Happened(events, time.time()))
 
     def _send(self, message: relay.FromHost) -> None:
         self._spoke_at = time.monotonic()

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from manyhands.errors import PayloadError
-from manyhands.events import AnyCommand, AnyEvent, StartPart, WorkerJoined, WorkerLost
+from manyhands.events import AnyCommand, AnyEvent, Reported, StartPart, WorkerJoined, WorkerLost
 from manyhands.executors.shipping import Shipment
 from manyhands.trial import Part
 from manyhands.wire import relay
@@ -25,6 +25,7 @@ log = logging.getLogger("manyhands")
 _CHUNK_BYTES = 4 * 1024 * 1024
 _LEASE_S = 15.0
 _ALIVE_EVERY_S = 1.0
+_CLOCKS_AGREE_S = 0.1  # a message may take so long, too
 
 
 class _Host:
@@ -148,9 +149,10 @@ class Hub:
             match message:
                 case relay.Wanted(piece, offset):
                     self._send_chunk(identity, piece, offset)
-                case relay.Happened(events):
+                case relay.Happened(events, at):
+                    slow_by_s = self._now() - at
                     for event in events:
-                        self._pass_on(identity, host, event)
+                        self._pass_on(identity, host, event, slow_by_s)
                 case relay.Broken(reason) if self.has_worked:
                     self._drop(identity, f"it cannot run this search: {reason}")
                 case relay.Broken(reason):
@@ -170,9 +172,18 @@ class Hub:
         self._hosts[identity] = _Host(prefix, joined, time.monotonic())
         self._send(identity, relay.Welcome(prefix, self._shipment.pieces, [str(entry) for entry in sys.path]))
 
-    def _pass_on(self, identity: bytes, host: _Host, event: relay.HostEvent) -> None:
-        """Deliver a host's event, if it is about a worker or a part of that host's own."""
+    def _pass_on(self, identity: bytes, host: _Host, event: relay.HostEvent, slow_by_s: float) -> None:
+        """Deliver a host's event, if it is about a worker or a part of that host's own.
+
+        Args:
+            identity: The host's.
+            host: The host.
+            event: What happened.
+            slow_by_s: How much the host's clock is behind, so that its reports get times that fit the driver's.
+        """
         event = replace(event, at=self._now())
+        if isinstance(event, Reported) and abs(slow_by_s) > _CLOCKS_AGREE_S:
+            event = replace(event, reports=[replace(report, at=report.at + slow_by_s) for report in event.reports])
         match event:
             case WorkerJoined(worker=worker):
                 self.has_worked = True

@@ -58,9 +58,10 @@ class Wanted(Struct, frozen=True, tag=True):
 
 
 class Happened(Struct, frozen=True, tag=True):
-    """Events of the host's workers, in order."""
+    """Events of the host's workers, in order; sent at a time that the host's clock tells, in seconds since 1970."""
 
     events: list[HostEvent]
+    at: float
 
 
 class Broken(Struct, frozen=True, tag=True):
