@@ -1,4 +1,4 @@
-"""What every sampler, store and executor must do, as tests that run: for people who write their own.
+"""What every sampler, scheduler, store and executor must do, as tests that run: for people who write their own.
 
 Subclass a contract, override ``make``, and let pytest collect the subclass::
 
