@@ -331,13 +331,14 @@ class ExecutorContract:
     def test_a_part_stopped_before_it_began_is_not_run(self) -> None:
         """A trial's other splits wait behind the one that failed, and need not run any more."""
         with self._session() as session:
-            session.worker()
-            session.start(Part(0, 0), "return")
+            worker = session.worker()
+            session.start(Part(0, 0), "until stopped")  # so that the other one waits for as long as is needed
             session.start(Part(0, 1), "print")
-            session.executor.perform(StopPart(session.worker(), Part(0, 1), "another split failed"))
+            session.executor.perform(StopPart(worker, Part(0, 1), "another split failed"))
+            session.executor.perform(StopPart(worker, Part(0, 0), "enough"))
             session.until_ended(2)
 
-            assert [type(end) for end in session.ends] == [PartFinished, PartStopped]
+            assert [type(end) for end in session.ends] == [PartStopped, PartStopped]
             assert session.text(Part(0, 1)) == ""
 
     # -- death -------------------------------------------------------------------------------------------------
