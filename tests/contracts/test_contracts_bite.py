@@ -391,12 +391,6 @@ class Restless(Processes):
     is_busy = True
 
 
-class Unstoppable(Inline):
-    def perform(self, command: AnyCommand) -> None:
-        if not isinstance(command, StopPart):
-            super().perform(command)
-
-
 class StopsOnlyTheFirst(Inline):
     def perform(self, command: AnyCommand) -> None:
         if not isinstance(command, StopPart) or command.part.split == 0:
