@@ -33,6 +33,7 @@ class Cluster:
         self.cancelled = []  # (slot, seconds)
         self.heeds = True  # whether a job that is cancelled ends
         self.fails = False
+        self.begun = set()  # slots whose tasks run
 
     def start(self, slot):
         self.jobs.append((slot, Job()))
@@ -56,7 +57,7 @@ class Cluster:
         self.now += seconds
 
     def slots(self, n):
-        return Slots(n, self.start, self.cancel, clock=lambda: self.now)
+        return Slots(n, self.start, self.cancel, self.begun.__contains__, clock=lambda: self.now)
 
 
 @pytest.fixture
@@ -179,6 +180,17 @@ def test_at_the_end_tasks_that_were_not_told_are_cancelled_at_once(cluster):
     slots.close(told=NOBODY)
 
     assert cluster.cancelled == [(0, 0.0), (1, 0.0)]
+
+
+def test_tasks_that_have_just_begun_are_left_to_see_for_themselves_and_those_that_wait_are_cancelled(cluster):
+    """Who is killed in the middle of its beginning leaves a folder behind."""
+    slots = cluster.slots(2)
+    slots.look(NOBODY)
+    cluster.begun.add(1)
+
+    slots.close(told=NOBODY)
+
+    assert cluster.cancelled == [(0, 0.0), (1, pytest.approx(3.0, abs=0.5))]
 
 
 def test_tasks_that_were_told_to_end_are_given_a_while_before_they_are_cancelled(cluster):

@@ -131,6 +131,7 @@ class Spark:
             self.n_workers,
             lambda slot: jobs.start(slot, make_task(package, {**orders, "slot": slot}, broadcasts)),
             jobs.cancel,
+            jobs.has_begun,
         )
         self._failed = 0
         self._looked_at = self._alone_since = time.monotonic()

@@ -49,6 +49,9 @@ class Jobs(Protocol):
     def cancel(self, slot: int) -> None:
         """End a slot's job. One that Spark does not know of yet is missed, so this is to be repeated."""
 
+    def has_begun(self, slot: int) -> bool:
+        """Whether a slot's task runs, as far as Spark tells; else it still waits for an executor."""
+
 
 class ClassicJobs:
     """Through RDDs, which need neither pandas nor pyarrow.
@@ -75,6 +78,13 @@ class ClassicJobs:
     def cancel(self, slot: int) -> None:
         """End a slot's job; see ``Jobs``."""
         self._context.cancelJobGroup(self._group(slot))
+
+    def has_begun(self, slot: int) -> bool:
+        """Whether a slot's task runs; see ``Jobs``."""
+        tracker = self._context.statusTracker()
+        jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(self._group(slot))]
+        stages = [tracker.getStageInfo(number) for job in jobs if job is not None for number in job.stageIds]
+        return any(stage is not None and stage.numActiveTasks for stage in stages)
 
     def _run(self, slot: int, task: Task) -> str:
         context = self._context
@@ -111,6 +121,10 @@ class ConnectJobs:
     def cancel(self, slot: int) -> None:
         """End a slot's job; see ``Jobs``."""
         self._session.interruptTag(self._tag(slot))
+
+    def has_begun(self, slot: int) -> bool:
+        """False: Spark Connect does not tell."""
+        return False
 
     def _run(self, slot: int, task: Task) -> str:
         self._session.addTag(self._tag(slot))

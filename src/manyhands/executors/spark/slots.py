@@ -50,6 +50,7 @@ class Slots:
         n: How many.
         start: Hands in the job of a slot.
         cancel: Cancels the job of a slot.
+        has_begun: Whether the task of a slot's job runs.
         clock: Tells the time in seconds; a test may have its own.
     """
 
@@ -58,10 +59,11 @@ class Slots:
         n: int,
         start: Callable[[int], Job],
         cancel: Callable[[int], None],
+        has_begun: Callable[[int], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._slots = [_Slot(i) for i in range(n)]
-        self._start, self._cancel = start, cancel
+        self._start, self._cancel, self._has_begun = start, cancel, has_begun
         self._clock = clock
 
     def look(self, at_work: AbstractSet[int]) -> Sequence[Ended]:
@@ -101,9 +103,16 @@ class Slots:
             if waited - cancelled_at >= _CANCEL_EVERY_S:  # again and again: one may come before its job is known
                 cancelled_at = waited
                 for slot in left:
-                    if waited >= _LEAVE_S or slot.number not in told:
+                    if waited >= _LEAVE_S or not (slot.number in told or self._is_leaving(slot)):
                         self._try_to_cancel(slot)
             time.sleep(_PULSE_S)
+
+    def _is_leaving(self, slot: _Slot) -> bool:
+        """Whether a task that was told nothing will soon see that nobody listens, and clear up after itself."""
+        try:
+            return self._has_begun(slot.number)
+        except Exception:  # the session is gone, most likely
+            return False
 
     def _try_to_cancel(self, slot: _Slot) -> None:
         try:
