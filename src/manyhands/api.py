@@ -24,7 +24,7 @@ from manyhands.executors.processes import Processes
 from manyhands.executors.simulated import Simulated
 from manyhands.job import Job
 from manyhands.objectives import Direction, check_one_objective, n_objectives, read_direction, read_metric
-from manyhands.ports import Archive, Executor, Sampler, Scheduler, StopRule, Store, StudySpec, Tracker
+from manyhands.ports import Archive, Clock, Executor, Sampler, Scheduler, StopRule, Store, StudySpec, Tracker
 from manyhands.results import commonest_failure
 from manyhands.rules import Target
 from manyhands.samplers import make_sampler, name_of_sampler
@@ -165,8 +165,7 @@ def tune(
     check_learns(lessons, chosen_sampler)
     chosen_executor = _make_executor(executor, workers)
     chosen_store, name = _make_store(store, name, objective)
-    is_simulated = isinstance(chosen_executor, Simulated)
-    clock = chosen_executor.clock if isinstance(chosen_executor, Simulated) else SystemClock()
+    clock, pace = _time_of(chosen_executor)
     spec = StudySpec(
         name=name,
         space=planted.spec(),
@@ -189,9 +188,7 @@ def tune(
             max_attempts=max_attempts,
             timeout_s=timeout_s,
             trial_timeout_s=trial_timeout_s,
-            ahead=not isinstance(
-                chosen_executor, Inline | Simulated
-            ),  # there is no way to it that would be worth hiding
+            ahead=not isinstance(chosen_executor, Inline | Simulated),  # no way to these is worth hiding
         )
         search = Search(
             planted,
@@ -208,7 +205,6 @@ def tune(
         shows_output = False if isinstance(chosen_executor, Inline) else show_output  # there it shows by itself
         console = [ConsoleTracker(planted, shows_output=shows_output)] if progress else []
         listeners = [*console, *trackers]
-        pace = Pace(math.inf, math.inf) if is_simulated else Pace()
         driver = Driver(search, history.spec, chosen_executor, chosen_store, clock, listeners, recorder, pace)
         job = Job(
             objective,
@@ -264,6 +260,13 @@ def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
 
         return Spark(workers=workers)
     raise SettingsError(f"There is no executor {executor!r}. There are: processes, inline, spark.")
+
+
+def _time_of(executor: Executor) -> tuple[Clock, Pace]:
+    """Whose time it is: a simulation has its own, in which nobody has to wait for anything but the next event."""
+    if isinstance(executor, Simulated):
+        return executor.clock, Pace(math.inf, math.inf)
+    return SystemClock(), Pace()
 
 
 def _make_store(

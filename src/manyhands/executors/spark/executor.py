@@ -144,10 +144,11 @@ class Spark:
         assert slots is not None  # noqa: S101
         hub.poll(timeout_s)
         now = time.monotonic()
-        if now - self._looked_at >= _SLOTS_EVERY_S:
-            self._looked_at = now
-            for ended in slots.look(hub.slots_at_work):
-                self._note_end(hub, ended)
+        if now - self._looked_at < _SLOTS_EVERY_S:
+            return  # there may be thousands of polls a second, and what follows looks at every slot
+        self._looked_at = now
+        for ended in slots.look(hub.slots_at_work):
+            self._note_end(hub, ended)
         if hub.slots:
             self._alone_since = now
         elif now - self._alone_since > self._join_timeout_s:
