@@ -127,11 +127,15 @@ class Command(Struct, frozen=True, tag=True):
 
 
 class StartPart(Command, frozen=True):
-    """Give a worker work. It may already hold some, and then does this after it."""
+    """Give a worker work. It may already hold some, and then does this after it.
+
+    ``parent`` is the trial whose checkpoint this one begins with, if it has none of its own; None for most.
+    """
 
     worker: str
     part: Part
     point: Point
+    parent: int | None = None
 
 
 class StopPart(Command, frozen=True):
