@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from copy import copy
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from manyhands.checkpoints.keeper import CheckpointKeeper, Rule
+from manyhands.checkpoints.place import below, beside_store, check_reach, read_place
 from manyhands.checks import check_role, check_seconds, check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.driver import Driver, Pace
@@ -66,6 +67,7 @@ def tune(
     store: str | os.PathLike[str] | Store | None = "auto",
     name: str | None = None,
     resume: bool = True,
+    checkpoints: str | os.PathLike[str] | None = None,
     start_with: Sequence[object] = (),
     warm_start: Former | Sequence[Former] | None = None,
     trackers: Sequence[Tracker] = (),
@@ -109,6 +111,13 @@ def tune(
         name: The study's name in its store. A rerun under the same name goes on where the last one stood. Without a
             name every run is a new study, called after the objective.
         resume: Whether it may; False refuses a name that has trials.
+        checkpoints: A folder, or a URL that fsspec knows such as ``"s3://bucket/runs"``, below which trials keep what
+            they save (``trial.save``, ``trial.checkpoint_dir``). Not given: beside the store's file, or a temporary
+            folder that goes with a study in memory. When a trial has its outcome, its checkpoints are removed, but for
+            those of the best trial so far and those that other trials still begin with. A folder serves workers on
+            other machines only if they have it mounted at the same path: otherwise a trial finds its checkpoints only
+            if it goes on on the same machine, and what is on others is not removed. Not stored: who resumes the study
+            gives it again.
         start_with: Params to try first, complete or in part; what they leave open is drawn at random. Those that a
             resumed study has tried are not tried again.
         warm_start: A former study of the same objective, or several, whose trials teach the sampler before it begins.
@@ -164,6 +173,8 @@ def tune(
     lessons = carried_over(warm_start, planted, goal)
     check_learns(lessons, chosen_sampler)
     chosen_executor = _make_executor(executor, workers)
+    place = read_place(checkpoints)
+    check_reach(place, same_process=isinstance(chosen_executor, Inline | Simulated))
     chosen_store, name = _make_store(store, name, objective)
     clock, pace = _time_of(chosen_executor)
     spec = StudySpec(
@@ -204,7 +215,11 @@ def tune(
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
         shows_output = False if isinstance(chosen_executor, Inline) else show_output  # there it shows by itself
         console = [ConsoleTracker(planted, shows_output=shows_output)] if progress else []
-        listeners = [*console, *trackers]
+        root = _checkpoint_root(place, chosen_store, history.spec, stack)
+        goes_on = chosen_store is store or not isinstance(chosen_store, MemoryStore)
+        rule = Rule(search.incumbents, forks=bool(getattr(chosen_scheduler, "forks", False)), goes_on=goes_on)
+        keeper = [] if isinstance(chosen_executor, Simulated) else [CheckpointKeeper(root, rule)]
+        listeners = [*console, *trackers, *keeper]
         driver = Driver(search, history.spec, chosen_executor, chosen_store, clock, listeners, recorder, pace)
         job = Job(
             objective,
@@ -212,7 +227,7 @@ def tune(
             takes_trial=takes_trial,
             metric=keys,
             n_objectives=n_objectives(goal),
-            checkpoints=_checkpoint_folder(chosen_store, history.spec, stack),
+            checkpoints=root,
         )
         driver.run(job)
         study = Study._around(search, name, keys, _archive(chosen_store, name))
@@ -300,13 +315,12 @@ def _new_name(name: str, path: Path) -> str:
     return name if name not in taken else next(n for n in numbered if n not in taken)
 
 
-def _checkpoint_folder(store: Store, spec: StudySpec, stack: ExitStack) -> str:
-    """Where trials keep checkpoints: beside the store, so that a resumed study finds them; made when first used."""
+def _checkpoint_root(place: str | None, store: Store, spec: StudySpec, stack: ExitStack) -> str:
+    """Where the study's trials keep checkpoints; made when first used."""
+    if place is not None:
+        return below(place, spec, in_memory=isinstance(store, MemoryStore))
     if isinstance(store, SqliteStore):
-        # A study that was begun anew under an old name must not find the old one's.
-        return str(
-            Path(f"{store.path}.files").absolute() / f"{quote(spec.name, safe='')}-{int(spec.created_at * 1000)}"
-        )
+        return beside_store(store.path, spec)
     folder = Path(tempfile.gettempdir()) / f"manyhands-checkpoints-{os.getpid()}-{id(store):x}"
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return str(folder)

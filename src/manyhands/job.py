@@ -18,7 +18,7 @@ class Job:
         metric: The key of an objective's dict that is optimised; None for ``"value"`` or ``"loss"``. With several
             objectives one key each, or None for ``"values"``.
         n_objectives: How many values the objective returns.
-        checkpoints: The folder below which trials keep their checkpoints.
+        checkpoints: The folder, or fsspec URL, below which trials keep their checkpoints.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """Each contract is held against parts that are broken on purpose, so that it is known to reject them."""
 
 import random
+import tempfile
 import unittest
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -397,6 +398,61 @@ class StopsOnlyTheFirst(Inline):
             super().perform(command)
 
 
+class Orphanage(Inline):
+    """Tells no part of its parent."""
+
+    parent: int | None = None
+
+    def perform(self, command: AnyCommand) -> None:
+        super().perform(replace(command, parent=self.parent) if isinstance(command, StartPart) else command)
+
+
+class OneFamily(Orphanage):
+    """Takes one trial for the parent of all."""
+
+    parent = 3
+
+
+class Amnesia(Inline):
+    """Lets each part keep its checkpoints elsewhere."""
+
+    def _run(self, start: StartPart) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self._job.checkpoints = folder
+            super()._run(start)
+
+
+class Careless(Processes):
+    """Saves objects into one file, over the last one."""
+
+    def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
+        objective = job.objective
+
+        def carelessly(params: Any, trial: Any) -> object:
+            import pickle
+
+            path = f"{job.checkpoints}/object"
+
+            def save(obj: object) -> None:
+                with open(path, "wb") as file:
+                    for i in range(0, len(pickled := pickle.dumps(obj)), 1000):  # as a slow disk would
+                        file.write(pickled[i : i + 1000])
+                        file.flush()
+
+            def restore(default: object) -> object:
+                try:
+                    with open(path, "rb") as file:
+                        return pickle.load(file)  # noqa: S301 - our own
+                except FileNotFoundError:
+                    return default
+
+            trial.save, trial.restore = save, restore
+            return objective(params, trial)
+
+        job.objective = carelessly
+        super().start(job, deliver, now)
+
+
 class Leaky(Processes):
     """Leaves its workers behind."""
 
@@ -437,6 +493,12 @@ class Merciful(Processes):
         (TellsTooEarly, "test_what_a_part_prints_arrives_whole_and_before_the_end"),
         (NewestFirst, "test_parts_given_ahead_are_done_in_order"),
         (StopsOnlyTheFirst, "test_a_part_stopped_before_it_began_is_not_run"),
+        (Orphanage, "test_a_part_with_a_parent_restores_what_that_one_saved"),
+        (Orphanage, "test_files_are_found_again_as_they_were_saved"),
+        (OneFamily, "test_each_trial_and_each_split_has_a_checkpoint_of_its_own"),
+        (Amnesia, "test_a_part_started_again_restores_what_it_saved"),
+        (Amnesia, "test_a_part_that_left_at_a_report_goes_on_from_what_it_had_saved"),
+        (Amnesia, "test_a_part_restores_its_own_before_its_parents"),
     ],
 )
 def test_the_executor_contract_rejects_a_broken_executor(broken: type, test: str) -> None:
@@ -450,6 +512,7 @@ def test_the_executor_contract_rejects_a_broken_executor(broken: type, test: str
         (Impatient, "test_a_worker_that_dies_is_replaced_under_another_name"),
         (Impatient, "test_the_replacement_works"),
         (Merciful, "test_a_worker_that_hangs_can_be_killed"),
+        (Careless, "test_a_checkpoint_is_whole_though_its_worker_was_killed_while_it_saved"),
     ],
 )
 def test_the_executor_contract_rejects_broken_processes(broken: type, test: str) -> None:

@@ -457,14 +457,14 @@ def test_a_tracker_that_fails_does_not_stop_the_search(caplog: pytest.LogCapture
     assert ("trial_ended", (1, "finished")) in diary.heard
 
 
-def test_a_trial_has_a_folder_for_checkpoints_beside_the_store(tmp_path: Path) -> None:
+def test_a_trial_has_a_folder_for_checkpoints_beside_the_store_and_the_best_one_keeps_it(tmp_path: Path) -> None:
     def objective(params: dict[str, float], trial: Any) -> float:
         Path(trial.checkpoint_dir, "weights").write_text(str(trial.id))
-        return 1.0
+        return float(-trial.id)
 
-    tune(objective, store=tmp_path / "s.db", name="a/b", max_trials=2)
+    tune(objective, store=tmp_path / "s.db", name="a/b", max_trials=3)
 
-    assert sorted(p.read_text() for p in tmp_path.glob("s.db.files/**/weights")) == ["0", "1"]
+    assert [p.read_text() for p in tmp_path.glob("s.db.files/**/weights")] == ["2"]
 
 
 def test_checkpoints_of_a_study_in_memory_go_with_it() -> None:

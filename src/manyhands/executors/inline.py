@@ -19,12 +19,14 @@ from manyhands.events import (
     WorkerJoined,
 )
 from manyhands.executors.capture import captured_output
+from manyhands.executors.folder import RunFolder
 from manyhands.job import Job
 from manyhands.template import fill
 from manyhands.trial import Failure, Part, Report, Result
 from manyhands.worker.handle import TrialHandle
 from manyhands.worker.result import clean
 from manyhands.worker.run import run_part
+from manyhands.worker.storage import is_url
 
 
 class Inline:
@@ -47,12 +49,15 @@ class Inline:
         self._running: Part | None = None
         self._stops: dict[Part, str] = {}  # parts that are to be stopped when their turn comes
         self._killed = False
+        self._folder: RunFolder | None = None  # for the working copies of checkpoints that are elsewhere
 
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Remember what to do; see ``manyhands.ports.Executor``."""
         self._job, self._deliver, self._now = job, deliver, now
         self._todo.clear()
         self._n_joined = 0
+        if is_url(job.checkpoints) and self._folder is None:
+            self._folder = RunFolder()
 
     def poll(self, timeout_s: float) -> None:
         """Run the next trial, if there is one."""
@@ -85,6 +90,9 @@ class Inline:
     def close(self) -> None:
         """Forget what was left to do."""
         self._todo.clear()
+        if self._folder is not None:
+            self._folder.remove()
+            self._folder = None
 
     def _stop(self, part: Part, reason: str) -> None:
         if self._handle is not None and self._running == part:
@@ -104,16 +112,20 @@ class Inline:
             self._deliver(Reported(part=part, reports=[Report(*fields)], at=self._now()))  # type: ignore[arg-type]
 
         key = (part.trial_id, part.split, part.attempt)
-        self._handle = TrialHandle(key, params, self._job.checkpoints, report)
+        scratch = "" if self._folder is None else str(self._folder.path)
+        handle = self._handle = TrialHandle(
+            key, params, self._job.checkpoints, report, parent=start.parent, scratch=scratch
+        )
         self.is_busy = True
         try:
             with captured_output() as printed:
-                outcome = run_part(self._job, self._handle)
+                outcome = run_part(self._job, handle)
         except KeyboardInterrupt:
             outcome = None
         finally:
             self.is_busy = False
             self._handle = None
+            handle.close()
         if printed:
             self._deliver(Logged(part=part, text=clean("".join(printed)), at=self._now()))
         self._deliver(_event(part, outcome, self._now()))

@@ -125,7 +125,7 @@ class Processes:
         """
         self._deliver, self._now = deliver, now
         self._started_at = time.monotonic()
-        self._setup = messages.Setup(list(payload), [str(entry) for entry in path])
+        self._setup = messages.Setup(list(payload), [str(entry) for entry in path], str(self._make_folder()))
         self._env = {**os.environ, **thread_limits(self._threads), **self._extra_env}
         for _ in range(self.n_workers):
             self._start_child()
@@ -155,9 +155,9 @@ class Processes:
     def perform(self, command: AnyCommand) -> None:
         """Pass a command on to the worker it is for."""
         match command:
-            case StartPart(worker, part, point) if child := self._children.get(worker):
+            case StartPart(worker, part, point, parent) if child := self._children.get(worker):
                 child.parts.append(part)
-                child.send(messages.Start(part, point))
+                child.send(messages.Start(part, point, parent))
             case StopPart(worker, part, reason) if child := self._children.get(worker):
                 child.send(messages.Stop(part, reason))
             case RecallParts(worker) if child := self._children.get(worker):

@@ -1,5 +1,6 @@
 """What every executor must do. Real workers run real, small jobs here."""
 
+import itertools
 import os
 import tempfile
 import threading
@@ -7,7 +8,8 @@ import time
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from pathlib import Path
+from typing import NoReturn, TypeVar
 
 from manyhands.errors import PayloadError
 from manyhands.events import (
@@ -30,9 +32,14 @@ from manyhands.space import Space
 from manyhands.trial import Part, Result
 from manyhands.worker.handle import TrialHandle
 
-_ACTIONS = ("return", "raise", "report", "until stopped", "print", "hang", "die", "identify", "trade off", "tell kinds")
+_ACTIONS = (
+    *("return", "raise", "report", "until stopped", "print", "hang", "die", "identify", "trade off", "tell kinds"),
+    *("save", "save and report", "save on and on", "restore", "save files", "look at files"),
+)
 _SPACE = Space({"do": Choice(_ACTIONS), "x": Float(0, 1000), "n": Int(0, 9)})
 _N_REPORTS = 250
+_BIG_BYTES = 4_000_000  # enough for a worker to be killed in the middle of saving it
+_N_KILLS = 4
 
 E = TypeVar("E", bound=AnyEvent)
 
@@ -94,10 +101,57 @@ def _tell_kinds(params: dict[str, object], trial: TrialHandle) -> object:
     return {"value": 0, "x": type(params["x"]).__name__, "n": type(params["n"]).__name__}
 
 
+def _save(params: dict[str, object], trial: TrialHandle) -> object:
+    trial.save({"x": params["x"]})
+    return 0.0
+
+
+def _save_and_report(params: dict[str, object], trial: TrialHandle) -> object:
+    began_with = trial.restore(0)
+    give_up_at = time.monotonic() + 60
+    for i in itertools.count(began_with + 1):
+        trial.save(i)
+        trial.report(i, step=i, began_with=began_with)
+        time.sleep(0.01)
+        if time.monotonic() > give_up_at:
+            break
+    return 0.0
+
+
+def _save_on_and_on(params: dict[str, object], trial: TrialHandle) -> NoReturn:
+    i, _ = trial.restore((0, b""))
+    while True:
+        i += 1
+        trial.save((i, bytes([i % 256]) * _BIG_BYTES))
+        trial.report(i, step=i)
+
+
+def _restore(params: dict[str, object], trial: TrialHandle) -> object:
+    found = trial.restore("nothing")
+    if isinstance(found, tuple):
+        number, data = found
+        found = number if data == bytes([number % 256]) * _BIG_BYTES else "something torn"
+    return {"value": 0, "found": found}
+
+
+def _save_files(params: dict[str, object], trial: TrialHandle) -> object:
+    Path(trial.checkpoint_dir, "weights").write_text(f"{params['x']}")
+    trial.save()
+    Path(trial.checkpoint_dir, "weights").write_text("not saved")
+    return 0.0
+
+
+def _look_at_files(params: dict[str, object], trial: TrialHandle) -> object:
+    return {"value": 0, "found": {path.name: path.read_text() for path in Path(trial.checkpoint_dir).iterdir()}}
+
+
 _DO: dict[str, Callable[[dict[str, object], TrialHandle], object]] = dict(
     zip(
         _ACTIONS,
-        (_return, _raise, _report, _until_stopped, _print, _hang, _die, _identify, _trade_off, _tell_kinds),
+        (
+            *(_return, _raise, _report, _until_stopped, _print, _hang, _die, _identify, _trade_off, _tell_kinds),
+            *(_save, _save_and_report, _save_on_and_on, _restore, _save_files, _look_at_files),
+        ),
         strict=True,
     )
 )
@@ -142,17 +196,26 @@ class Session:
         """The newest worker."""
         return self.until(WorkerJoined)[-1].worker
 
-    def start(self, part: Part, action: str, x: float = 1.0, worker: str | None = None) -> None:
+    def start(
+        self, part: Part, action: str, x: float = 1.0, worker: str | None = None, parent: int | None = None
+    ) -> None:
         """Give a worker work."""
         point = {"do": _ACTIONS.index(action), "x": x, "n": 7}
-        self.executor.perform(StartPart(worker or self.worker(), part, point))
+        self.executor.perform(StartPart(worker or self.worker(), part, point, parent))
 
-    def run(self, action: str, x: float = 1.0) -> AnyEvent:
+    def run(self, action: str, x: float = 1.0, part: Part = Part(0), parent: int | None = None) -> AnyEvent:  # noqa: B008
         """Run a part to its end and return how it ended."""
         self.worker()
-        self.start(Part(0), action, x)
-        self.until_ended(1)
+        n_ended = len(self.ends)
+        self.start(part, action, x, parent=parent)
+        self.until_ended(n_ended + 1)
         return self.ends[-1]
+
+    def found(self, part: Part, action: str = "restore", parent: int | None = None) -> object:
+        """What a part that looks for its checkpoint finds."""
+        end = self.run(action, part=part, parent=parent)
+        assert isinstance(end, PartFinished), end
+        return end.result.metrics["found"]
 
     @property
     def ends(self) -> list[AnyEvent]:
@@ -340,6 +403,78 @@ class ExecutorContract:
 
             assert [type(end) for end in session.ends] == [PartStopped, PartStopped]
             assert session.text(Part(0, 1)) == ""
+
+    # -- checkpoints -------------------------------------------------------------------------------------------
+
+    def test_a_part_started_again_restores_what_it_saved(self) -> None:
+        with self._session() as session:
+            before = session.found(Part(3, 1))
+            session.run("save", x=2.5, part=Part(3, 1))
+
+            assert before == "nothing"
+            assert session.found(Part(3, 1, 2)) == {"x": 2.5}
+
+    def test_each_trial_and_each_split_has_a_checkpoint_of_its_own(self) -> None:
+        with self._session() as session:
+            session.run("save", part=Part(3, 1))
+
+            assert session.found(Part(3, 0)) == "nothing"
+            assert session.found(Part(4, 1)) == "nothing"
+
+    def test_a_part_that_left_at_a_report_goes_on_from_what_it_had_saved(self) -> None:
+        with self._session() as session:
+            session.on_event = _stop_at_first_report(session)
+            session.run("save and report")
+            n_reports = sum(len(event.reports) for event in session.every(Reported))
+            session.on_event = _stop_at_first_report(session)
+            session.run("save and report", part=Part(0, 0, 2))
+            again = [report for event in session.every(Reported) for report in event.reports][n_reports]
+
+            assert again.metrics == {"began_with": n_reports}
+            assert again.step == n_reports + 1
+
+    def test_a_part_with_a_parent_restores_what_that_one_saved(self) -> None:
+        with self._session() as session:
+            session.run("save", x=2.5, part=Part(3))
+            session.run("save", x=3.5, part=Part(4))
+
+            assert session.found(Part(5), parent=3) == {"x": 2.5}
+            assert session.found(Part(6), parent=0) == "nothing"
+
+    def test_a_part_restores_its_own_before_its_parents(self) -> None:
+        with self._session() as session:
+            session.run("save", x=2.5, part=Part(3))
+            session.run("save", x=3.5, part=Part(5), parent=3)
+
+            assert session.found(Part(5, 0, 2), parent=3) == {"x": 3.5}
+            assert session.found(Part(3, 0, 2)) == {"x": 2.5}
+
+    def test_files_are_found_again_as_they_were_saved(self) -> None:
+        with self._session() as session:
+            before = session.found(Part(3), "look at files")
+            session.run("save files", x=2.5, part=Part(3))
+
+            assert before == {}
+            assert session.found(Part(3, 0, 2), "look at files") == {"weights": "2.5"}
+            assert session.found(Part(4), "look at files", parent=3) == {"weights": "2.5"}
+            assert session.found(Part(5), "look at files") == {}
+
+    def test_a_checkpoint_is_whole_though_its_worker_was_killed_while_it_saved(self) -> None:
+        self._needs_death()
+        with self._session() as session:
+            session.worker()
+            for attempt in range(1, _N_KILLS + 1):
+                n_before = len(session.every(Reported))
+                session.start(Part(0, 0, attempt), "save on and on")
+                session.until(Reported, n_before + 2)
+                session.executor.perform(KillWorker(session.worker(), "to see what is left"))
+                session.until(WorkerLost, attempt)
+                session.until(WorkerJoined, session.executor.n_workers + attempt)
+            last = session.every(Reported)[-1].reports[-1].step
+            found = session.found(Part(0, 0, _N_KILLS + 1))
+
+            assert isinstance(found, int), found
+            assert found >= last, "what was reported had been saved"
 
     # -- death -------------------------------------------------------------------------------------------------
 

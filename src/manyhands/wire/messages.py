@@ -24,17 +24,19 @@ from manyhands.wire.frames import frame
 
 
 class Setup(Struct, frozen=True, tag="setup", array_like=True):
-    """The first message: the payload's files, and the ``sys.path`` to have."""
+    """The first message: the payload's files, the ``sys.path`` to have, and a folder that goes when the search ends."""
 
     payload: list[str]
     path: list[str]
+    scratch: str = ""
 
 
 class Start(Struct, frozen=True, tag="start", array_like=True):
-    """Run a part, after those that you were given before."""
+    """Run a part, after those that you were given before; ``parent`` is as in ``manyhands.events.StartPart``."""
 
     part: Part
     point: Point
+    parent: int | None = None
 
 
 class Stop(Struct, frozen=True, tag="stop", array_like=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 
 from manyhands.errors import TrialStopped
@@ -12,10 +11,24 @@ from manyhands.worker.result import keepable, number
 TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from manyhands.worker.checkpoints import Checkpoints
+
+_FOLDER = object()
 
 
 class TrialHandle:
     """A running trial, as its objective sees it.
+
+    A trial that can be interrupted, paused or forked begins with what was saved last, and saves before it reports,
+    since a stop or a pause leaves the objective at a report:
+
+        state = trial.restore() or {"epoch": 0, "weights": ...}
+        for epoch in range(state["epoch"], 27):
+            ...  # train
+            trial.save({"epoch": epoch + 1, "weights": ...})
+            trial.report(loss, step=epoch)
 
     Attributes:
         id: The trial's number, from 0.
@@ -30,11 +43,16 @@ class TrialHandle:
         params: object,
         checkpoints: str,
         send: Callable[[list[object]], None],
+        parent: int | None = None,
+        scratch: str = "",
     ):
         self.id, self.split, self.attempt = part
         self.params = params
-        self._checkpoints = checkpoints
+        self._root = checkpoints
         self._send = send
+        self._parent = parent
+        self._scratch = scratch
+        self._checkpoints: Checkpoints | None = None
         self._n_reports = 0
         self._stop_reason: str | None = None
 
@@ -70,12 +88,61 @@ class TrialHandle:
         """Whether the search decided that the trial need not go on; the next ``report`` will then end it."""
         return self._stop_reason is not None
 
+    def save(self, obj: object = _FOLDER) -> None:
+        """Save a checkpoint: an object, or without an argument all files in ``checkpoint_dir``.
+
+        Whatever happens meanwhile, there is always a whole checkpoint: the new one, or the last. Objects and files are
+        saved apart from one another, so what belongs together should be in one of the two.
+
+        Args:
+            obj: Anything that can be pickled.
+
+        Raises:
+            TypeError: It cannot be pickled, or whatever else pickling it raises. The last checkpoint is untouched.
+            OSError: It cannot be written, for want of space for instance. The last checkpoint is untouched.
+        """
+        if obj is _FOLDER:
+            self._kept().save_folder()
+        else:
+            self._kept().save(obj)
+
+    def restore(self, default: Any = None) -> Any:
+        """Return the object that this trial (this split of it) saved last, in whatever attempt.
+
+        A trial that was forked from another, and has saved nothing yet, is given what that one saved last. A checkpoint
+        that is damaged, or cannot be unpickled any more, is passed over with a warning, for the one before it. With
+        checkpoints on local disks there is none if the last attempt was on another machine.
+
+        Args:
+            default: What to return if there is none.
+
+        Raises:
+            OSError: The place where checkpoints are cannot be reached: better a failed trial than one that begins anew
+                without a word. File systems of fsspec may raise errors of their own.
+        """
+        return self._kept().restore(default)
+
     @property
     def checkpoint_dir(self) -> str:
-        """A folder of this trial's own (of this split's, if it has splits); the same one in every attempt."""
-        path = os.path.join(self._checkpoints, f"trial-{self.id:05d}", f"split-{self.split}")
-        os.makedirs(path, exist_ok=True)
-        return path
+        """A folder of this trial's own (of this split's, if it has splits), for files that the objective writes itself.
+
+        In every attempt it begins as it was at the last ``save()``. If that was never called, it is as the last attempt
+        left it, or for a trial that was forked as its parent's is at that time. Where checkpoints are behind a URL, it
+        is a working folder on this machine, and only what was saved by ``save()`` is kept.
+        """
+        return self._kept().folder()
+
+    def _kept(self) -> Checkpoints:
+        if self._checkpoints is None:
+            from manyhands.worker.checkpoints import Checkpoints  # with some modules that most objectives do without
+
+            self._checkpoints = Checkpoints(self._root, self.id, self.split, self._parent, self._scratch)
+        return self._checkpoints
+
+    def close(self) -> None:
+        """Remove what was only of use while the objective ran. For executors."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
 
     def stop(self, reason: str) -> None:
         """Let the next ``report`` end the objective. For executors."""

@@ -52,10 +52,11 @@ class Worker:
         self._reports: list[list[object]] = []
         self._speaking = allocate_lock()  # keeps messages whole and in order
         self._spool = Spool(self._say_output)
+        self._scratch = ""
 
     def serve(self) -> None:
         """Do parts until told to quit."""
-        _, payload, path = self._hear_first()
+        _, payload, path, self._scratch = self._hear_first()
         job = self._unpack(payload, path)
         if job is None:
             return
@@ -86,8 +87,10 @@ class Worker:
             self._send("broken", traceback.format_exc())
             return None
 
-    def _run(self, job: Job, key: PartKey, point: dict[str, float]) -> None:
-        handle = TrialHandle(key, fill(job.template, point), job.checkpoints, self._report)
+    def _run(self, job: Job, key: PartKey, point: dict[str, float], parent: int | None) -> None:
+        handle = TrialHandle(
+            key, fill(job.template, point), job.checkpoints, self._report, parent=parent, scratch=self._scratch
+        )
         self._current_key, self._current = key, handle
         began = time.perf_counter()
         if key in self._stops:
@@ -101,6 +104,7 @@ class Worker:
             self._send(outcome[0], key, *outcome[1:], seconds)
         except ValueError as error:
             self._send("failed", key, [f"what the objective returned takes {error}", "", False], seconds)
+        handle.close()
 
     def _report(self, report: list[object]) -> None:
         self._reports.append(report)
@@ -153,8 +157,8 @@ class Worker:
     def _obey(self, order: list[Any]) -> None:
         tag, *fields = order
         if tag == "start":
-            part, point = fields
-            self._todo.put((tuple(part), point))
+            part, point, parent = fields
+            self._todo.put((tuple(part), point, parent))
         elif tag == "stop":
             self._stop(tuple(fields[0]), fields[1])
         elif tag == "return":
