@@ -86,6 +86,17 @@ def test_early_stopping_stops_poor_trials_and_then_the_search(tmp_path: Path) ->
     assert float(re.search(r"rate +([\d.]+)", out)[1]) > 0.05  # type: ignore[index]
 
 
+def test_a_search_ends_when_no_more_can_be_gained_than_the_noise_and_within_its_budget(tmp_path: Path) -> None:
+    first, reason, best = run("ending.py", tmp_path).splitlines()
+    n_trials, limit, spent, budget = numbers(first)
+    depth, width = numbers(best)
+
+    assert 20 <= n_trials < limit == 400
+    assert spent < budget == 10
+    assert "could still be gained, which is less than the noise" in reason
+    assert (depth - 0.6) ** 2 + (width - 0.3) ** 2 < 0.02
+
+
 def test_a_scheduler_of_ones_own_stops_poor_trials_and_says_why(tmp_path: Path) -> None:
     out = run("custom_scheduler.py", tmp_path)
     n_finished, n_stopped = (int(re.search(rf"(\d+) {state}", out)[1]) for state in ("finished", "stopped"))  # type: ignore[index]

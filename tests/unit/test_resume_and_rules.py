@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 import manyhands as mh
@@ -71,6 +72,68 @@ def test_a_target_that_was_reached_stays_reached(tmp_path):
 
     assert len(study.trials) == 3
     assert "target" in study.end_reason
+
+
+def test_what_earlier_runs_have_cost_counts_in_the_budget(tmp_path):
+    def objective(params):
+        return {"loss": params["x"], "euros": 2.0}
+
+    tune(objective, max_trials=3, store=tmp_path / "s.db", name="s")
+    study = tune(objective, stop=mh.Budget(10, metric="euros"), store=tmp_path / "s.db", name="s")
+
+    assert len(study.trials) == 5
+    assert study.end_reason == "the budget is spent: euros came to 10 of 10"
+
+
+def test_a_trial_that_does_not_tell_its_cost_ends_the_search_and_loses_nothing(tmp_path):
+    def objective(params, trial):
+        return {"loss": params["x"], "cost": 1.0} if trial.id < 2 else params["x"]
+
+    with pytest.raises(mh.SettingsError, match="'cost', and trial 2 has none: it has no metrics at all"):
+        tune(objective, stop=mh.Budget(10), store=tmp_path / "s.db", name="s")
+
+    assert len(mh.load_study("s", tmp_path / "s.db").trials) == 3
+
+
+def test_one_of_several_rules_is_enough_to_end_a_search():
+    study = tune(
+        lambda p: {"loss": p["x"], "cost": 1.0},
+        stop=[mh.Target(-1), mh.Budget(4), mh.NoProgress(50)],
+        max_trials=20,
+    )
+
+    assert len(study.trials) == 4
+    assert "budget" in study.end_reason
+
+
+def noisy_bowl(params, trial):
+    noise = np.random.default_rng([trial.id, trial.split]).normal(0, 0.02)
+    return (params["x"] - 0.3) ** 2 + (params["y"] - 0.6) ** 2 + noise
+
+
+def test_a_search_in_two_runs_ends_where_one_in_a_single_run_does(tmp_path):
+    """The model behind the rule is told everything again, and looks at the same numbers of trials."""
+    settings = {"space": SPACE | {"y": mh.Float(0, 1)}, "splits": 5, "sampler": "gp", "stop": mh.RegretBound()}
+    whole = tune(noisy_bowl, max_trials=100, **settings)
+    tune(noisy_bowl, max_trials=21, store=tmp_path / "s.db", name="s", **settings)
+    study = tune(noisy_bowl, max_trials=100, store=tmp_path / "s.db", name="s", **settings)
+
+    assert "could still be gained" in whole.end_reason
+    assert 21 < len(whole.trials) < 100
+    assert (len(study.trials), study.end_reason) == (len(whole.trials), whole.end_reason)
+
+
+def test_a_search_that_a_model_has_ended_ends_at_once_when_it_is_run_again(tmp_path):
+    settings = {"space": SPACE | {"y": mh.Float(0, 1)}, "splits": 5, "sampler": "gp", "stop": mh.RegretBound()}
+    first = tune(noisy_bowl, max_trials=100, store=tmp_path / "s.db", name="s", **settings)
+    again = tune(noisy_bowl, max_trials=100, store=tmp_path / "s.db", name="s", **settings)
+
+    assert (len(again.trials), again.end_reason) == (len(first.trials), first.end_reason)
+
+
+def test_a_rule_for_one_objective_refuses_several_before_any_trial(tmp_path):
+    with pytest.raises(mh.SettingsError, match=r"mh\.RegretBound is for one objective"):
+        tune(lambda p: [p["x"], -p["x"]], direction=["minimize"] * 2, stop=mh.RegretBound(), max_trials=3)
 
 
 def test_an_unclear_dict_after_a_good_one_fails_its_trial_only():
