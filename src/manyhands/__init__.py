@@ -22,12 +22,15 @@ _HOMES = {
     "GridSampler": "samplers.grid",
     "SobolSampler": "samplers.sobol",
     "ASHAScheduler": "schedulers.asha",
+    "ASHAPromotionScheduler": "schedulers.promotion",
     "HyperbandScheduler": "schedulers.hyperband",
     "MedianScheduler": "schedulers.median",
     "PatienceScheduler": "schedulers.patience",
     "ThresholdScheduler": "schedulers.threshold",
-    "NoProgress": "rules",
-    "Target": "rules",
+    "NoProgress": "rules.progress",
+    "Target": "rules.target",
+    "Budget": "rules.budget",
+    "RegretBound": "rules.regret",
     "Processes": "executors.processes",
     "Inline": "executors.inline",
     "Remote": "executors.remote",
@@ -40,6 +43,10 @@ _HOMES = {
     "Tracker": "ports",
     "Sampler": "ports",
     "Scheduler": "ports",
+    "Pause": "ports",
+    "Resume": "ports",
+    "Fork": "ports",
+    "Wait": "ports",
     "StopRule": "ports",
     "ManyhandsError": "errors",
     "SpaceError": "errors",
@@ -62,6 +69,8 @@ __all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:
+    if name == "callbacks":
+        return import_module("manyhands.callbacks")
     if name not in _HOMES:
         raise AttributeError(f"module 'manyhands' has no attribute {name!r}")
     value = getattr(import_module(f"manyhands.{_HOMES[name]}"), name)
@@ -70,4 +79,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, "callbacks"})

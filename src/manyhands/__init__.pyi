@@ -1,5 +1,6 @@
 # What type checkers see of the lazy names in __init__.py; a test keeps the two alike.
 
+from manyhands import callbacks as callbacks
 from manyhands.api import load_study as load_study
 from manyhands.api import tune as tune
 from manyhands.errors import AllTrialsFailedError as AllTrialsFailedError
@@ -26,12 +27,18 @@ from manyhands.parameters import Choice as Choice
 from manyhands.parameters import Float as Float
 from manyhands.parameters import Int as Int
 from manyhands.parameters import Normal as Normal
+from manyhands.ports import Fork as Fork
+from manyhands.ports import Pause as Pause
+from manyhands.ports import Resume as Resume
 from manyhands.ports import Sampler as Sampler
 from manyhands.ports import Scheduler as Scheduler
 from manyhands.ports import StopRule as StopRule
 from manyhands.ports import Tracker as Tracker
-from manyhands.rules import NoProgress as NoProgress
-from manyhands.rules import Target as Target
+from manyhands.ports import Wait as Wait
+from manyhands.rules.budget import Budget as Budget
+from manyhands.rules.progress import NoProgress as NoProgress
+from manyhands.rules.regret import RegretBound as RegretBound
+from manyhands.rules.target import Target as Target
 from manyhands.samplers.gp.sampler import GPSampler as GPSampler
 from manyhands.samplers.grid import GridSampler as GridSampler
 from manyhands.samplers.random import RandomSampler as RandomSampler
@@ -41,6 +48,7 @@ from manyhands.schedulers.asha import ASHAScheduler as ASHAScheduler
 from manyhands.schedulers.hyperband import HyperbandScheduler as HyperbandScheduler
 from manyhands.schedulers.median import MedianScheduler as MedianScheduler
 from manyhands.schedulers.patience import PatienceScheduler as PatienceScheduler
+from manyhands.schedulers.promotion import ASHAPromotionScheduler as ASHAPromotionScheduler
 from manyhands.schedulers.threshold import ThresholdScheduler as ThresholdScheduler
 from manyhands.simulation import simulate as simulate
 from manyhands.space import Space as Space

@@ -36,7 +36,8 @@ from manyhands.trial import Part, TrialState
 
 log = logging.getLogger("manyhands")
 
-_OUTCOMES = (SaveTrial, SaveSplit)
+#: What trackers are told of a trial that was saved, if it is not its end.
+_HOOKS = {TrialState.RUNNING: "trial_started", TrialState.PAUSED: "trial_paused"}
 
 
 class Pace(Struct, frozen=True):
@@ -85,7 +86,8 @@ class Driver:
         self._trackers = trackers
         self._recorder = recorder
         self._commands: list[AnyCommand] = []
-        self._reports: list[SaveReports] = []  # wait for the next transaction
+        self._saves: list[Save] = []  # wait for the next transaction, in the order in which the search learned of them
+        self._outcomes: list[Save] = []  # the same; it learns of these when they are on disk, and so after the others
         self._logs: list[tuple[Part, str]] = []  # the same
         self._waiting_since: float | None = None
         self._explanation = ""
@@ -147,11 +149,17 @@ class Driver:
         for command in self._search.handle(event):
             match command:
                 case SaveReports():
-                    self._reports.append(command)
+                    self._saves.append(command)
                     self._start_waiting()
                     if self._trackers:
                         self._each_tracker("reported", self._search.trials[command.part.trial_id], command.reports)
-                case SaveTrial() | SaveSplit() | StartPart() | EndSearch():
+                case SaveTrial(trial):
+                    (self._outcomes if trial.state.is_end else self._saves).append(command)
+                    self._commands.append(command)
+                case SaveSplit():
+                    self._saves.append(command)
+                    self._commands.append(command)
+                case StartPart() | EndSearch():
                     self._commands.append(command)
                 case _:
                     self._executor.perform(command)  # a stop: the sooner the better
@@ -159,22 +167,23 @@ class Driver:
     def _turn(self) -> None:
         while self._commands or self._is_due():
             commands, self._commands = self._commands, []
-            self._write([c for c in commands if isinstance(c, _OUTCOMES)])
+            self._write()
             self._tell(commands)
         while self._search.can_prepare and not self._ended:
             self._handle(Idled(at=self._clock.now()))
 
-    def _write(self, outcomes: Sequence[Save]) -> None:
-        reports, self._reports = self._reports, []
+    def _write(self) -> None:
+        saves = [*self._saves, *self._outcomes]
+        self._saves, self._outcomes = [], []
         logs, self._logs = self._logs, []
         self._waiting_since = None
-        if outcomes or reports or logs:
-            self._store.write([*reports, *outcomes], logs)
+        if saves or logs:
+            self._store.write(saves, logs)
 
     def _save_what_is_left(self) -> None:
         """Outcomes that came in the turn that was cut off, and the last words of workers that had to be killed."""
         try:
-            self._write([c for c in self._commands if isinstance(c, _OUTCOMES)])
+            self._write()
         except StoreError as error:
             log.warning("what happened last could not be saved: %s", error)
 
@@ -189,8 +198,7 @@ class Driver:
         for command in commands:
             match command:
                 case SaveTrial(trial) if self._trackers:
-                    started = trial.state is TrialState.RUNNING
-                    self._each_tracker("trial_started" if started else "trial_ended", trial)
+                    self._each_tracker(_HOOKS.get(trial.state, "trial_ended"), trial)
                 case EndSearch():
                     self._ended = True
 
@@ -238,9 +246,13 @@ class Driver:
     def _each_tracker(self, hook: str, *args: object) -> None:
         for tracker in self._trackers:
             try:
-                getattr(tracker, hook)(*args)
+                getattr(tracker, hook, _ignore)(*args)  # one that is no mh.Tracker may lack the newer hooks
             except Exception:
                 log.exception("the tracker %r failed in %s; the search goes on", tracker, hook)
+
+
+def _ignore(*_: object) -> None:
+    """Nobody listens."""
 
 
 class _CtrlC:

@@ -59,7 +59,7 @@ class PartFailed(Event, frozen=True):
 
 
 class PartStopped(Event, frozen=True):
-    """A part left its objective because it was told to, or for a reason of its own."""
+    """A part left its objective because it was told to (for a stop or a pause), or for a reason of its own."""
 
     part: Part
     reason: str = ""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from manyhands.events import AnyCommand, AnyEvent, Save
 from manyhands.job import Job
 from manyhands.space import Point, Space
-from manyhands.trial import Part, Report, Result, Trial
+from manyhands.trial import Part, Report, Result, Trial, TrialState
 
 
 class Problem(Struct, frozen=True):
@@ -101,16 +101,69 @@ class Sampler(Protocol):
         """
 
 
+class Pause(Struct, frozen=True):
+    """A scheduler's answer to a report: the trial leaves its worker to others, and may go on later.
+
+    The trial leaves at its next report, as one that is stopped does, and is then ``paused``.
+
+    Attributes:
+        reason: Why, in words.
+    """
+
+    reason: str
+
+
+class Resume(Struct, frozen=True):
+    """A scheduler's answer to who is next: a paused trial goes on, from its checkpoint if it has one.
+
+    Attributes:
+        trial_id: The trial. It is paused, or was told to and has not left yet.
+    """
+
+    trial_id: int
+
+
+class Fork(Struct, frozen=True):
+    """A scheduler's answer to who is next: a new trial, which begins with the checkpoint of another one.
+
+    Attributes:
+        parent: The other trial.
+        point: The new trial's params.
+    """
+
+    parent: int
+    point: Point
+
+
+class Wait(Struct, frozen=True):
+    """A scheduler's answer to who is next: nobody for now, even if the sampler knew somebody.
+
+    While nothing runs there is nothing to wait for, so that this ends the search then.
+    """
+
+
 class Scheduler(Protocol):
     """Judges the reports of running trials against all others; for studies of one objective.
 
-    Smaller losses are better, whatever the direction. One that has to know it, to speak of the user's values, may have
-    a ``start(direction)``, which is called before the search begins. After a stop, the trial's reports are not judged
-    any more. A study that goes on gives a new scheduler all reports and outcomes of the past, in their old order.
+    Smaller losses are better, whatever the direction. After a stop or a pause, the trial's reports are not judged any
+    more. A scheduler may have three methods more:
+
+    - ``start(direction: str) -> None``, which is called before the search begins: for one that speaks of the user's
+      values.
+    - ``next_trial() -> Resume | Fork | Wait | None``, for one that says who is next. It is asked whenever a worker is
+      free and no trial waits for one, before the sampler is; None leaves it to the sampler. A ``Resume`` or a ``Fork``
+      is taken at once, or else as soon as there is a worker. A ``Fork`` beyond ``max_trials`` counts as a ``Wait``.
+    - ``began(trial: Trial) -> None``, which tells that a trial begins, or goes on after a pause.
+
+    A study that goes on gives a new scheduler its past: each report, outcome and beginning in their old order, but no
+    question. So whatever ``next_trial`` has to remember should be noted in ``began``.
+
+    If nothing runs, no new trial is to be had and ``next_trial`` offers none, then paused trials are stopped, for the
+    reason of their pause, and the search ends.
     """
 
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
-        """Return why the trial should stop, in words, or None if it should go on.
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
+        """Return why the trial should stop, in words, or that it should pause, or None if it should go on.
 
         Args:
             trial_id: The trial.
@@ -123,7 +176,11 @@ class Scheduler(Protocol):
 
 
 class StopRule(Protocol):
-    """Ends a search early."""
+    """Ends a search early.
+
+    A rule that has to know what is searched may have a ``start(problem: Problem) -> None``, which is called before
+    anything else.
+    """
 
     def observe(self, trial: Trial, is_best: bool, direction: str | tuple[str, ...]) -> str | None:
         """Learn of an outcome, and return why the search should end, or None.
@@ -206,6 +263,20 @@ class StudySpec(Struct, frozen=True):
     created_at: float = 0.0
 
 
+class Moment(Struct, frozen=True, gc=False):
+    """That a trial was written to a store, and when: by the reports before it, as clocks are not to be trusted.
+
+    Attributes:
+        trial_id: The trial.
+        state: Its state then.
+        n_reports: How many of the study's reports had been written before.
+    """
+
+    trial_id: int
+    state: TrialState
+    n_reports: int
+
+
 class History(Struct, frozen=True):
     """What a store knows of a study.
 
@@ -214,12 +285,14 @@ class History(Struct, frozen=True):
         trials: By id. Those without an end are to be run again.
         splits: The results so far of trials without an end, by trial id and split.
         end_reason: Why its last run ended; empty if it was cut off.
+        moments: Each time that a trial was written, in order. Those of trials written by older versions are missing.
     """
 
     spec: StudySpec
     trials: list[Trial]
     splits: dict[tuple[int, int], Result]
     end_reason: str = ""
+    moments: list[Moment] = []
 
     @property
     def has_outcomes(self) -> bool:
@@ -256,6 +329,9 @@ class Store(Protocol):
     def write(self, saves: Sequence[Save], logs: Iterable[tuple[Part, str]] = ()) -> None:
         """Keep all of it or none; on return it is durable.
 
+        The order of reports and trials, over all writes and within each, is that in which the search learned of them,
+        and is kept: see ``Moment``.
+
         Raises:
             StudyOwnedError: Another driver took the study over.
             StoreError: It could not be written.
@@ -290,13 +366,16 @@ class Tracker:
         """The sampler says what it does and why; told at the start, and again when it says something else."""
 
     def trial_started(self, trial: Trial) -> None:
-        """A trial was given to a worker."""
+        """A trial was given to a worker, or goes on after a pause."""
 
     def reported(self, trial: Trial, reports: Sequence[Report]) -> None:
         """A running trial reported intermediate values."""
 
     def logged(self, trial_id: int, text: str) -> None:
         """A running trial printed something."""
+
+    def trial_paused(self, trial: Trial) -> None:
+        """A trial left its worker to others; ``trial_started`` tells if it goes on."""
 
     def trial_ended(self, trial: Trial) -> None:
         """A trial has its outcome, or was interrupted by the end of the search."""

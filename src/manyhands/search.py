@@ -1,7 +1,8 @@
 """The search as a pure machine: events in, commands out; no clock, socket, thread or file.
 
     WorkerJoined ──▶ StartPart                 (a waiting part, or a new trial from the sampler)
-    Reported     ──▶ SaveReports, StopPart     (the scheduler judges)
+    Reported     ──▶ SaveReports, StopPart     (the scheduler judges: the trial stops, or pauses)
+    PartStopped  ──▶ SaveTrial                 (it has left: it is stopped, or paused until the scheduler lets it go on)
     PartFinished ──▶ SaveTrial                 (when it was the trial's last part)
     Saved        ──▶ StartPart                 (now the outcome may be told: to the sampler, and to the stop rules)
     WorkerLost   ──▶ StartPart                 (its parts wait again, before all others)
@@ -16,7 +17,7 @@ Same settings and same events give the same commands, so a recorded run can be r
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -24,6 +25,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.random import default_rng
 
+from manyhands.errors import SettingsError
 from manyhands.events import (
     AnyCommand,
     AnyEvent,
@@ -52,7 +54,19 @@ from manyhands.events import (
 )
 from manyhands.incumbents import Incumbents
 from manyhands.objectives import Direction, losses_of, misfit, n_objectives, values_of
-from manyhands.ports import History, Outcome, Problem, Sampler, Scheduler, StopRule
+from manyhands.past import Began, Ended, Judged, past
+from manyhands.ports import (
+    Fork,
+    History,
+    Outcome,
+    Pause,
+    Problem,
+    Resume,
+    Sampler,
+    Scheduler,
+    StopRule,
+    Wait,
+)
 from manyhands.space import Point, Space
 from manyhands.splits import SplitValues, combine
 from manyhands.timed import TimedSampler
@@ -83,6 +97,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     ahead: bool = True
 
 
+class _Stand(Struct, gc=False):
+    """How a trial of an earlier run stood when that run was cut off.
+
+    Attributes:
+        verdict: What the scheduler said to it last, if it had to leave.
+        value: What it reported last.
+    """
+
+    verdict: str | Pause | None = None
+    value: float | None = None
+
+
 class Search:
     """Everything that is known of a search, and every decision about it.
 
@@ -90,7 +116,8 @@ class Search:
         space: What is searched.
         sampler: Proposes trials; is started here.
         settings: What is fixed.
-        scheduler: Judges reports; None lets every trial run to its end. Only for one objective.
+        scheduler: Judges reports, and may say who is next; None lets every trial run to its end. Only for one
+            objective.
         rules: What may end the search early.
         start_with: Points to try first; what they leave open is drawn at random.
         lessons: Trials of former studies, which the sampler is told of first. They count as none of this search's.
@@ -129,13 +156,19 @@ class Search:
         self.error: Exception | None = None
         self._sampler = TimedSampler(sampler, timer)
         self._scheduler = scheduler
+        self._next_trial: Callable[[], object] | None = getattr(scheduler, "next_trial", None)
+        self._began: Callable[[Trial], None] | None = getattr(scheduler, "began", None)
+        self._offer: Resume | Fork | None = None  # of the scheduler; waits for a worker
         self._rules = rules
         self._start_with = deque(start_with)
         self._n_objectives = n_objectives(settings.direction)
         self._n_constraints: int | None = None  # of every trial, once one has told
         self._n_parts = settings.n_splits or 1
         self._work = WorkQueue(settings.trial_timeout_s, ahead=self._may_work_ahead())
-        self._recalled_stops: set[int] = set()  # trials that a scheduler would have stopped, while it is restored
+        self._pausing: set[int] = set()  # trials that were told to pause, and have not left yet
+        self._paused: dict[int, Part] = {}  # paused trials, and what a worker has to do when they go on
+        self._n_pauses: Counter[int] = Counter()  # of trials that left for a pause in this run
+        self._cut_off: dict[int, str | Pause] = {}  # trials of an earlier run that had to leave, and had not yet
         self._pending: dict[int, Point] = {}  # trials without an outcome, the prepared ones included
         self._prepared: deque[Trial] = deque()
         self._splits: dict[int, dict[int, Result]] = {}  # results so far of running trials with splits
@@ -149,7 +182,11 @@ class Search:
         self._began_at: float | None = None
         self._last_at = 0.0
         self._rule_reasons: list[str] = []  # why the search should end, as its rules see it
-        self._sampler.start(Problem(space, settings.seed, self._n_objectives, settings.max_trials))
+        problem = Problem(space, settings.seed, self._n_objectives, settings.max_trials)
+        self._sampler.start(problem)
+        for rule in rules:
+            if hasattr(rule, "start"):
+                rule.start(problem)
         for trial in lessons.trials:
             self._teach(trial)
 
@@ -209,19 +246,47 @@ class Search:
             self.trials[stored.id] = replace(stored, params=self.space.build(stored.point))
             self._next_id = max(self._next_id, stored.id + 1)
         self._start_with = _not_tried(self._start_with, history.trials)
-        reports = deque(reports)
-        for trial in sorted((t for t in self.trials.values() if t.state.is_end), key=lambda t: t.order):
-            self._recall_reports(reports, trial.ended_at or 0.0)
-            self._rule_reasons.clear()  # what a rule said earlier did not end the search, or not for good
-            self._learn(trial)
-        self._recall_reports(reports, math.inf)
+        stands = self._recall(history, reports)
         for (trial_id, split), result in history.splits.items():
             self._splits.setdefault(trial_id, {})[split] = result
             self._n_constraints = len(result.constraints)
         self._sampler.seconds = 0.0
         for trial in [t for t in self.trials.values() if not t.state.is_end]:
-            done = self._splits.get(trial.id, {})
             self._pending[trial.id] = trial.point
+            self._take_back(trial, stands.get(trial.id, _Stand()))
+
+    def _recall(self, history: History, reports: Iterable[tuple[Part, Report]]) -> dict[int, _Stand]:
+        """Learn all that a stored study learned, in the same order; return how each of its trials stood in the end."""
+        stands: dict[int, _Stand] = {}
+        for happened in past(history, reports):
+            trial_id = happened.part.trial_id if isinstance(happened, Judged) else happened.trial.id
+            trial, stand = self.trials[trial_id], stands.get(trial_id)
+            if stand is None:
+                stand = stands[trial_id] = _Stand()
+                self._tell_of_beginning(trial)
+            elif isinstance(happened, Began) and isinstance(stand.verdict, Pause):
+                stand.verdict = None
+                self._tell_of_beginning(trial)
+            match happened:
+                case Judged(_, report):
+                    stand.value = stand.value if report.value is None else report.value
+                    if self._scheduler is not None and stand.verdict is None:  # else nobody judged it
+                        stand.verdict = self._judge(trial_id, report)
+                case Ended():
+                    self._rule_reasons.clear()  # what a rule said earlier did not end the search, or not for good
+                    self._learn(trial)
+        return stands
+
+    def _take_back(self, trial: Trial, stand: _Stand) -> None:
+        """Let a trial of an earlier run be as it was there: paused, about to leave, or to be run."""
+        if trial.state is TrialState.PAUSED and not isinstance(stand.verdict, str):
+            self._paused[trial.id] = Part(trial.id)
+        elif stand.verdict is not None:
+            self._cut_off[trial.id] = stand.verdict
+            value = trial.value if stand.value is None else stand.value
+            self.trials[trial.id] = replace(trial, state=TrialState.RUNNING, value=value, ended_at=None)
+        else:
+            done = self._splits.get(trial.id, {})
             self._resting.add(trial.id)
             self.trials[trial.id] = replace(trial, state=TrialState.RUNNING, value=None, ended_at=None, reason="")
             self._work.add(Part(trial.id, split) for split in range(self._n_parts) if split not in done)
@@ -249,6 +314,8 @@ class Search:
         if isinstance(event, Reported):  # by far the most frequent, and it leaves no worker free and no part waiting
             self._reported(event, out)
             return
+        if self._cut_off:
+            self._let_leave_at_last(event.at, out)
         self._absorb(event, out)
         if self.end_reason is None and self._rule_reasons:
             self._end(self._rule_reasons[0], event.at, out)
@@ -329,10 +396,20 @@ class Search:
         self._fail(event.part.trial_id, event.failure, event.at, out, worker, event.seconds)
 
     def _part_stopped(self, event: PartStopped, out: list[AnyCommand]) -> None:
-        worker = self._release(event.part, event.at)
-        if worker is not None:
-            reason = self.trials[event.part.trial_id].reason or event.reason or "its objective stopped itself"
-            self._conclude(event.part.trial_id, event.at, out, state=TrialState.STOPPED, reason=reason, worker=worker)
+        part = event.part
+        worker = self._release(part, event.at)
+        if worker is None:
+            return
+        if part.trial_id not in self._pausing:
+            self._stop(part.trial_id, event.at, out, worker, event.reason or "its objective stopped itself")
+            return
+        self._pausing.remove(part.trial_id)
+        self._n_pauses[part.trial_id] += 1
+        part = _next_attempt(part)  # so that nothing meant for the former one can reach it
+        if self.trials[part.trial_id].reason:
+            self._pause(part, event.at, out, worker)
+        else:
+            self._work.put_back(part)  # the scheduler let it go on before it had left
 
     def _reported(self, event: Reported, out: list[AnyCommand]) -> None:
         part = event.part
@@ -347,11 +424,21 @@ class Search:
         if self._scheduler is None or trial.reason:
             return
         for report in event.reports:
-            reason = self._judge(trial.id, report)
-            if reason is not None:
-                self.trials[trial.id] = replace(trial, reason=reason)
-                out.append(StopPart(worker, part, reason))
+            verdict = self._judge(trial.id, report)
+            if verdict is not None:
+                self._tell_to_leave(trial, worker, part, verdict, out)
                 return
+
+    def _tell_to_leave(
+        self, trial: Trial, worker: str, part: Part, verdict: str | Pause, out: list[AnyCommand]
+    ) -> None:
+        reason = _reason_of(verdict)
+        if isinstance(verdict, Pause):
+            self._pausing.add(trial.id)
+        else:
+            self._pausing.discard(trial.id)
+        self.trials[trial.id] = replace(trial, reason=reason)
+        out.append(StopPart(worker, part, reason))
 
     def _worker_lost(self, event: WorkerLost, out: list[AnyCommand]) -> None:
         parts = self._work.leave(event.worker)
@@ -360,12 +447,20 @@ class Search:
             return
         part = parts[0]
         trial = self.trials[part.trial_id]
-        trial = self.trials[trial.id] = replace(trial, lost=(*trial.lost, event.cause), reason="")
-        if part.attempt < self.settings.max_attempts:
-            self._work.put_back(Part(part.trial_id, part.split, part.attempt + 1))
+        trial = self.trials[trial.id] = replace(trial, lost=(*trial.lost, event.cause))
+        is_pausing = trial.id in self._pausing
+        self._pausing.discard(trial.id)
+        if trial.reason and not is_pausing:  # it was told to stop, and is gone
+            self._stop(trial.id, event.at, out, event.worker)
             return
-        reason = f"its worker was lost {part.attempt} times, the last time because {_first_line(event.cause)}"
-        self._fail(trial.id, Failure(reason, event.cause), event.at, out, event.worker)
+        n_lost = part.attempt - self._n_pauses[trial.id]
+        if n_lost >= self.settings.max_attempts:
+            reason = f"its worker was lost {n_lost} times, the last time because {_first_line(event.cause)}"
+            self._fail(trial.id, Failure(reason, event.cause), event.at, out, event.worker)
+        elif trial.reason:
+            self._pause(_next_attempt(part), event.at, out, event.worker)
+        else:
+            self._work.put_back(_next_attempt(part))
 
     def _ticked(self, event: Ticked, out: list[AnyCommand]) -> None:
         for worker, part in self._work.overdue(event.at):
@@ -381,7 +476,7 @@ class Search:
     def _asked(self, event: Asked, out: list[AnyCommand]) -> None:
         trial = self._propose() if self.end_reason is None else None
         if trial is not None:
-            self._begin(trial, event.at, out)
+            self._begin_new(trial, event.at, out)
             self._work.lend(Part(trial.id))
 
     # -- the life of a trial -----------------------------------------------------------------------------------
@@ -394,13 +489,80 @@ class Search:
                 if part.trial_id in self._resting:
                     self._resting.remove(part.trial_id)
                     self._begin(self.trials[part.trial_id], at, out)
-                out.append(StartPart(worker, part, self.trials[part.trial_id].point))
-                continue
-            trial = self._propose() if self._work.has_room else None
-            if trial is None:
+                trial = self.trials[part.trial_id]
+                out.append(StartPart(worker, part, trial.point, trial.parent))
+            elif not self._work.has_room or not self._find_work(at, out):
                 return
-            self._begin(trial, at, out)
-            self._work.add(Part(trial.id, split) for split in range(self._n_parts))
+
+    def _find_work(self, at: float, out: list[AnyCommand]) -> bool:
+        """There is a worker free, and nothing waits for it: decide who is next; False if nobody is for now."""
+        offer, self._offer = self._offered(), None
+        trial: Trial | None = None
+        match offer:
+            case Resume(trial_id):
+                self._take_up(trial_id, at, out)
+                return True
+            case Fork():
+                trial = self._fork(offer)
+            case None:
+                trial = self._propose()
+        if trial is None:
+            return False
+        self._begin_new(trial, at, out)
+        self._work.add(Part(trial.id, split) for split in range(self._n_parts))
+        return True
+
+    def _offered(self) -> Resume | Fork | Wait | None:
+        """Whom the scheduler wants next; it is asked once for each trial that it offers."""
+        if self._offer is not None or self._next_trial is None:
+            return self._offer
+        offer = self._next_trial()
+        match offer:
+            case Fork() if not self._may_add:
+                return Wait()
+            case Resume(trial_id) if trial_id in self._unsaved:
+                return Wait()  # it came to its end before it heard that it should pause, as will be told once saved
+            case Fork() | Resume():
+                self._offer = offer
+                return offer
+            case Wait() | None:
+                return offer
+        raise SettingsError(
+            f"The scheduler's next_trial() returned {offer!r}. It must return mh.Resume, mh.Fork, mh.Wait or None."
+        )
+
+    def _take_up(self, trial_id: int, at: float, out: list[AnyCommand]) -> None:
+        """Let a trial go on that is paused, or is about to be."""
+        trial, part = self.trials.get(trial_id), self._paused.pop(trial_id, None)
+        if trial is not None and part is not None:
+            paused_s = trial.paused_s + _seconds_since(trial.ended_at, at)
+            trial = replace(trial, state=TrialState.RUNNING, reason="", ended_at=None, paused_s=paused_s)
+            self._work.put_back(part)
+        elif trial is not None and trial.reason and trial_id in self._pausing:
+            trial = replace(trial, reason="")
+        else:
+            state = "there is no such trial" if trial is None else f"it is {trial.state.value}"
+            raise SettingsError(
+                f"The scheduler's next_trial() wants trial {trial_id!r} to go on, which is not paused: {state}."
+            )
+        self.trials[trial_id] = trial
+        out.append(SaveTrial(trial))
+        self._tell_of_beginning(trial)
+
+    def _fork(self, fork: Fork) -> Trial:
+        if fork.parent not in self.trials:
+            raise SettingsError(
+                f"The scheduler's next_trial() wants a fork of trial {fork.parent!r}, and there is no such trial."
+            )
+        point = dict(fork.point)
+        try:
+            params = self.space.build(point)
+            is_whole = self.space.find(params).keys() == point.keys()
+        except (LookupError, TypeError) as error:
+            raise SettingsError(f"The scheduler's {fork!r} has no point of the space: {error!r}.") from error
+        if not is_whole:
+            raise SettingsError(f"The scheduler's {fork!r} has parameters that are not active at its point.")
+        return self._new_trial(point, params, fork.parent)
 
     def _propose(self) -> Trial | None:
         if self._prepared:
@@ -408,12 +570,15 @@ class Search:
         return self._suggest() if self._may_propose() else None
 
     def _may_propose(self) -> bool:
-        if self.end_reason is not None or self._is_dry:
-            return False
-        if self.settings.max_trials is not None and self._next_id >= self.settings.max_trials:
+        if self.end_reason is not None or self._is_dry or not self._may_add:
             return False
         # A sampler that learns should know what is about to be on disk before it thinks.
         return not (self._sampler.learns and self._unsaved)
+
+    @property
+    def _may_add(self) -> bool:
+        """Whether there may be one trial more."""
+        return self.settings.max_trials is None or self._next_id < self.settings.max_trials
 
     def _suggest(self) -> Trial | None:
         trial_id = self._next_id
@@ -425,9 +590,13 @@ class Search:
         if point is None:
             self._is_dry = True
             return None
+        return self._new_trial(point, self.space.build(point))
+
+    def _new_trial(self, point: Point, params: object, parent: int | None = None) -> Trial:
+        trial_id = self._next_id
         self._next_id += 1
         self._pending[trial_id] = point
-        return Trial(trial_id, point, self.space.build(point))
+        return Trial(trial_id, point, params, parent=parent)
 
     def _prepare(self) -> None:
         trial = self._suggest() if self.can_prepare else None
@@ -435,12 +604,41 @@ class Search:
             self._prepared.append(trial)
 
     def _n_prepared_wanted(self) -> int:
-        # One worker alone should have the newest knowledge; many gain more from not waiting.
+        # One worker alone should have the newest knowledge; many gain more from not waiting. But what is prepared would
+        # have to begin, in the order of numbers, although a scheduler may want its own trials first.
+        if self._next_trial is not None:
+            return 0
         return 1 if self._work.n_workers > 1 and self._sampler.learns else 0
 
     def _begin(self, trial: Trial, at: float, out: list[AnyCommand]) -> None:
-        trial = self.trials[trial.id] = replace(trial, started_at=at)
+        trial = self.trials[trial.id] = replace(trial, started_at=at, paused_s=0.0)
         out.append(SaveTrial(trial))
+
+    def _begin_new(self, trial: Trial, at: float, out: list[AnyCommand]) -> None:
+        self._begin(trial, at, out)
+        self._tell_of_beginning(trial)
+
+    def _tell_of_beginning(self, trial: Trial) -> None:
+        """Tell the scheduler, of what was known before it began: so a restored one is told the same."""
+        if self._began is not None:
+            self._began(Trial(trial.id, trial.point, trial.params, parent=trial.parent))
+
+    def _pause(self, part: Part, at: float, out: list[AnyCommand], worker: str) -> None:
+        """A trial has left its worker to others; ``part`` is what has to be done when it goes on."""
+        self._paused[part.trial_id] = part
+        trial = replace(self.trials[part.trial_id], state=TrialState.PAUSED, ended_at=at, worker=worker)
+        self.trials[trial.id] = trial
+        out.append(SaveTrial(trial))
+
+    def _let_leave_at_last(self, at: float, out: list[AnyCommand]) -> None:
+        """Trials that had been told to leave, and had not when an earlier run was cut off, are not run again."""
+        cut_off, self._cut_off = self._cut_off, {}
+        for trial_id, verdict in cut_off.items():
+            trial = self.trials[trial_id] = replace(self.trials[trial_id], reason=_reason_of(verdict))
+            if isinstance(verdict, Pause):
+                self._pause(Part(trial_id), at, out, trial.worker)
+            else:
+                self._stop(trial_id, at, out, trial.worker)
 
     def _release(self, part: Part, at: float, seconds: float | None = None) -> str | None:
         """Free the part's worker and return its name; None if the part is not to count (any more)."""
@@ -479,17 +677,27 @@ class Search:
             seconds=seconds,
         )
 
+    def _stop(self, trial_id: int, at: float, out: list[AnyCommand], worker: str, why: str = "") -> None:
+        """A trial has left for good, because it was told to, or else for this reason."""
+        reason = self.trials[trial_id].reason or why
+        self._conclude(trial_id, at, out, state=TrialState.STOPPED, reason=reason, worker=worker)
+
     def _conclude(
         self, trial_id: int, at: float, out: list[AnyCommand], *, seconds: float | None = None, **changes: object
     ) -> None:
         """A trial has its outcome: have it saved. Nobody is told before that is done."""
         order = self._n_ended + len(self._unsaved)
         trial = self.trials[trial_id]
-        started_at = trial.started_at
-        if seconds is not None and self._n_parts == 1:  # it may have been given to its worker long before it began
+        started_at, paused_s = trial.started_at, trial.paused_s
+        is_alone = self._n_parts == 1 and trial_id not in self._n_pauses
+        if seconds is not None and is_alone and not paused_s:  # its worker may have had it long before it began
             started_at = max(started_at, at - seconds)
-        trial = replace(trial, started_at=started_at, ended_at=at, order=order, **changes)
+        if self._paused.pop(trial_id, None) is not None:
+            paused_s += _seconds_since(trial.ended_at, at)
+        trial = replace(trial, started_at=started_at, ended_at=at, order=order, paused_s=paused_s, **changes)
         self.trials[trial_id] = trial
+        self._pausing.discard(trial_id)
+        self._n_pauses.pop(trial_id, None)
         self._splits.pop(trial_id, None)
         self._unsaved.add(trial_id)
         out.append(SaveTrial(trial))
@@ -506,22 +714,18 @@ class Search:
             self._learn(self.trials[trial_id])
 
     def _may_work_ahead(self) -> bool:
-        """Only if it changes nothing: no sampler and no rule waits for an outcome, and a lost part is tried again."""
+        """Only if it changes nothing: nobody waits for outcomes or says who is next, and lost parts are tried again."""
         settings = self.settings
-        waits = self._sampler.learns or self._rules or settings.max_failures is not None
+        waits = self._sampler.learns or self._next_trial or self._rules or settings.max_failures is not None
         return settings.ahead and not waits and settings.max_attempts > 1
 
-    def _recall_reports(self, reports: deque[tuple[Part, Report]], until: float) -> None:
-        """Give the scheduler the reports that came before some time; what it says to them was done long ago."""
-        while self._scheduler is not None and reports and reports[0][1].at <= until:
-            part, report = reports.popleft()
-            if part.trial_id not in self._recalled_stops and self._judge(part.trial_id, report) is not None:
-                self._recalled_stops.add(part.trial_id)  # what it reported afterwards was judged by nobody
-
-    def _judge(self, trial_id: int, report: Report) -> str | None:
+    def _judge(self, trial_id: int, report: Report) -> str | Pause | None:
         assert self._scheduler is not None  # noqa: S101
         loss = math.nan if report.value is None else self._losses((report.value,))[0]
-        return self._scheduler.judge(trial_id, report, loss)
+        verdict = self._scheduler.judge(trial_id, report, loss)
+        if verdict is not None and self._n_parts > 1 and isinstance(verdict, Pause):
+            raise SettingsError(f"The scheduler wants trial {trial_id} to pause, and trials with splits cannot.")
+        return verdict
 
     def _learn(self, trial: Trial) -> None:
         """The outcome is on disk: tell everybody."""
@@ -555,13 +759,24 @@ class Search:
     # -- the end -----------------------------------------------------------------------------------------------
 
     def _check_whether_done(self, at: float, out: list[AnyCommand]) -> None:
-        if self._pending or self._unsaved:
+        if self._unsaved or len(self._pending) > len(self._paused):
             return
-        limit = self.settings.max_trials
-        if limit is not None and self._n_ended >= limit:
-            self._end(f"all {self._n_ended} trials are done", at, out)
+        offer = self._offered()
+        if isinstance(offer, Resume | Fork):
+            self._assign(at, out)  # it may have been of another mind before
+            return
+        if not self._may_add:
+            reason = f"all {self._n_ended} trials are done"
+        elif offer is not None:
+            reason = f"the scheduler wants no more: all {self._n_ended} trials are done"
         elif self._is_dry:
-            self._end(f"the space is used up: all {self._n_ended} configurations were tried", at, out)
+            reason = f"the space is used up: all {self._n_ended} configurations were tried"
+        else:
+            return
+        if not self._paused:
+            self._end(reason, at, out)
+        for trial_id in list(self._paused):  # nobody will ever let them go on
+            self._stop(trial_id, at, out, self.trials[trial_id].worker)
 
     def _end(self, reason: str, at: float, out: list[AnyCommand]) -> None:
         if self.end_reason is not None:
@@ -571,7 +786,7 @@ class Search:
             del self._pending[trial.id]
         self._prepared.clear()
         for trial_id in self._pending:
-            if trial_id in self._unsaved:
+            if trial_id in self._unsaved or trial_id in self._paused:
                 continue
             trial = replace(self.trials[trial_id], state=TrialState.INTERRUPTED, ended_at=at, reason=reason)
             self.trials[trial_id] = trial
@@ -587,6 +802,19 @@ def _not_tried(points: Iterable[Point], trials: Iterable[Trial]) -> deque[Point]
         if found is not None:
             untried.remove(found)
     return untried
+
+
+def _next_attempt(part: Part) -> Part:
+    return Part(part.trial_id, part.split, part.attempt + 1)
+
+
+def _reason_of(verdict: str | Pause) -> str:
+    reason = verdict.reason if isinstance(verdict, Pause) else verdict
+    return reason or "its scheduler gave no reason"
+
+
+def _seconds_since(then: float | None, at: float) -> float:
+    return 0.0 if then is None else max(0.0, at - then)
 
 
 def _first_line(text: str) -> str:

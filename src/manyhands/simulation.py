@@ -72,7 +72,7 @@ def simulate(
 def utilisation(study: Study, workers: int) -> float:
     """The share of the workers' time, from the first trial's start to the last one's end, in which trials ran.
 
-    A trial whose worker was lost counts from its first start to its end.
+    A trial whose worker was lost counts from its first start to its end, but for the time in which it was paused.
 
     Args:
         study: One whose trials come in one piece.
@@ -85,7 +85,7 @@ def utilisation(study: Study, workers: int) -> float:
     if not trials or any(trial.split_values for trial in trials):
         raise SettingsError(f"The study {study.name!r} has no trials in one piece that ended.")
     whole_s = max(trial.ended_at or 0.0 for trial in trials) - min(trial.started_at for trial in trials)
-    busy_s = sum(trial.duration_s or 0.0 for trial in trials)
+    busy_s = sum((trial.duration_s or 0.0) - trial.paused_s for trial in trials)
     return busy_s / (workers * whole_s) if whole_s > 0 else 1.0
 
 

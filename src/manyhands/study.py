@@ -334,7 +334,9 @@ class Study:
             **metrics: Anything else worth keeping.
 
         Returns:
-            Why the trial should stop, or None if it should go on. A stopped trial is told like any other.
+            Why the trial should stop, or None if it should go on. A stopped trial is told like any other. If the
+            scheduler wants the trial to pause, that is a reason to stop, too: only a search with workers of its own
+            can let it go on.
 
         Raises:
             SettingsError: There is no such trial on its way, or ``value`` is no number.

@@ -61,7 +61,7 @@ def print_studies(studies: Sequence[StudyInfo]) -> None:
             study.name,
             goal(study.direction),
             *(str(study.counts.get(state, 0)) for state in ("finished", "failed", "stopped")),
-            str(study.counts.get("running", 0) + study.counts.get("interrupted", 0)),
+            str(sum(study.counts.get(state, 0) for state in ("running", "paused", "interrupted"))),
             _best_of(study),
             _date(study.created_at),
             _state(study),

@@ -12,8 +12,9 @@ from manyhands.space import Point
 class TrialState(StrEnum):
     """Where a trial stands.
 
-    ``RUNNING`` turns into one of the others. ``INTERRUPTED`` is not an end: the search stopped before the trial did,
-    and runs it again, with the same params, when it goes on.
+    ``RUNNING`` turns into one of the others. Two of them are no end. ``INTERRUPTED``: the search stopped before the
+    trial did, and runs it again, with the same params, when it goes on. ``PAUSED``: the scheduler gave its worker to
+    others, and may let it go on later.
     """
 
     RUNNING = "running"
@@ -21,6 +22,7 @@ class TrialState(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"
 
     @property
     def is_end(self) -> bool:
@@ -34,7 +36,8 @@ class Part(Struct, frozen=True, array_like=True, gc=False):
     Attributes:
         trial_id: The trial.
         split: Which of the trial's splits, from 0; 0 for a trial in one piece.
-        attempt: From 1; one more for each worker lost at it. What an earlier attempt still says is ignored.
+        attempt: From 1; one more for each worker lost at it, and for each time that it goes on after a pause. What an
+            earlier attempt still says is ignored.
     """
 
     trial_id: int
@@ -113,17 +116,19 @@ class Trial(Struct, frozen=True):
         metrics: What else the objective returned; over splits the mean of what is a number.
         split_values: The value of each split (with several objectives, its values), in order; empty for a trial in one
             piece.
-        reason: Why it failed or was stopped, in one line.
+        reason: Why it failed, was stopped or is paused, in one line.
         traceback: The objective's own, if it raised.
         lost: For each attempt that was lost, why: the signal or exit code and the last lines of its log.
         started_at: Seconds since 1970.
-        ended_at: The same; None while it runs.
+        ended_at: The same; None while it runs. Of a paused trial, since when.
         worker: The worker of its last part.
         order: Its place in the order in which outcomes became known, from 0; -1 while it runs.
         values: What is optimised if there are several objectives, one for each, over splits their means; empty if there
             is one objective, or no outcome.
         constraints: What the objective returned for each constraint, over splits the means; each is kept if it is not
             above 0.
+        parent: The trial with whose checkpoint it began; None if it began from nothing.
+        paused_s: How many seconds it was paused before it went on or ended.
     """
 
     id: int
@@ -143,6 +148,8 @@ class Trial(Struct, frozen=True):
     order: int = -1
     values: tuple[float, ...] = ()
     constraints: tuple[float, ...] = ()
+    parent: int | None = None
+    paused_s: float = 0.0
 
     @property
     def is_feasible(self) -> bool:
@@ -151,7 +158,7 @@ class Trial(Struct, frozen=True):
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds from its first start to its end; None while it runs."""
+        """Seconds from its first start to its end, or to its pause, ``paused_s`` included; None while it runs."""
         return None if self.ended_at is None else self.ended_at - self.started_at
 
     @property

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from manyhands.ports import Scheduler
+from manyhands.ports import Pause, Resume, Scheduler
 from manyhands.schedulers import make_scheduler
 from manyhands.schedulers.asha import ASHAScheduler
 from manyhands.schedulers.base import StoppingScheduler
 from manyhands.schedulers.hyperband import HyperbandScheduler
 from manyhands.schedulers.median import MedianScheduler
 from manyhands.schedulers.patience import PatienceScheduler
+from manyhands.schedulers.promotion import ASHAPromotionScheduler
 from manyhands.schedulers.threshold import ThresholdScheduler
 from manyhands.testing.schedulers import SchedulerContract
 from manyhands.trial import Report, Trial
@@ -38,6 +39,16 @@ class TestASHAScheduler(SchedulerContract):
 class TestASHASchedulerWithBrackets(SchedulerContract):
     def make(self) -> Scheduler:
         return ASHAScheduler(min_steps=2, reduction=2, max_steps=30, brackets=3)
+
+
+class TestASHAPromotionScheduler(SchedulerContract):
+    def make(self) -> Scheduler:
+        return make_scheduler("asha-promotion", "minimize")
+
+
+class TestASHAPromotionSchedulerWithBrackets(SchedulerContract):
+    def make(self) -> Scheduler:
+        return ASHAPromotionScheduler(min_steps=2, reduction=2, max_steps=30, brackets=3)
 
 
 class TestHyperbandScheduler(SchedulerContract):
@@ -73,7 +84,7 @@ class TestTheSchedulerOfTheExample(SchedulerContract):
 
 
 class NeverStops:
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         return None
 
     def observe(self, trial: Trial, loss: float | None) -> None:
@@ -83,17 +94,17 @@ class NeverStops:
 class UpsideDown(ASHAScheduler):
     """Takes losses for scores."""
 
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         return super().judge(trial_id, report, -loss)
 
 
 class LooksAtValues(ASHAScheduler):
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         return super().judge(trial_id, report, loss if report.value is None else report.value)
 
 
 class Moody(ASHAScheduler):
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         return "it had bad luck" if random.random() < 0.1 else super().judge(trial_id, report, loss)  # noqa: S311
 
 
@@ -105,14 +116,14 @@ class Speechless(ASHAScheduler):
 class StopsTheFirst(ASHAScheduler):
     """Has trial 0 wait for nobody."""
 
-    def _judge(self, trial_id: int, step: int, loss: float) -> str | None:
+    def _judge(self, trial_id: int, step: int, loss: float) -> str | Pause | None:
         return "it is the first" if trial_id == 0 and step == 3 else super()._judge(trial_id, step, loss)
 
 
 class CountsRepeats(MedianScheduler):
     """Takes no notice of which steps a trial has reported."""
 
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         self._last_steps.clear()
         return super().judge(trial_id, report, loss)
 
@@ -120,13 +131,13 @@ class CountsRepeats(MedianScheduler):
 class CountsTheStopped(MedianScheduler):
     """Takes no notice of which trials it has stopped."""
 
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
-        self._reasons.clear()
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
+        self._verdicts.clear()
         return super().judge(trial_id, report, loss)
 
 
 class SparesTheDiverged(ASHAScheduler):
-    def judge(self, trial_id: int, report: Report, loss: float) -> str | None:
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         return None if report.value is None else super().judge(trial_id, report, loss)
 
 
@@ -136,7 +147,7 @@ class Scans(StoppingScheduler):
     def _reset(self) -> None:
         self._losses: dict[tuple[int, int], float] = {}
 
-    def _judge(self, trial_id: int, step: int, loss: float) -> str | None:
+    def _judge(self, trial_id: int, step: int, loss: float) -> str | Pause | None:
         self._losses[trial_id, step] = loss
         if trial_id != 9_950:  # one is enough, as it takes so long
             return None
@@ -157,6 +168,26 @@ class CountsOutcomes(ASHAScheduler):
         self._ladders[0].enter(-trial.id - 1, 1, loss)  # type: ignore[arg-type]
 
 
+class ResumesTheFirst(ASHAPromotionScheduler):
+    """Takes no notice of who is paused."""
+
+    def next_trial(self) -> Resume | None:
+        return Resume(0) if self._last_steps else None
+
+
+class NotesInTheQuestion(ASHAPromotionScheduler):
+    """Notes who goes on when it is asked, which a resumed search does not do for what is past."""
+
+    def next_trial(self) -> Resume | None:
+        offer = super().next_trial()
+        if offer is not None:
+            self._places.pop(offer.trial_id)
+        return offer
+
+    def began(self, trial: Trial) -> None:
+        self._verdicts.pop(trial.id, None)
+
+
 def rejects(test: str, make: Any) -> bool:
     suite: Any = type("Broken", (SchedulerContract,), {"make": lambda self: make()})()
     try:
@@ -174,6 +205,8 @@ def rejects(test: str, make: Any) -> bool:
         (LooksAtValues, "test_maximizing_stops_the_trials_that_minimizing_stops"),
         (Moody, "test_the_same_reports_get_the_same_decisions"),
         (Speechless, "test_a_reason_is_a_text"),
+        (ResumesTheFirst, "test_who_goes_on_was_paused"),
+        (NotesInTheQuestion, "test_a_resumed_search_goes_on_as_if_never_interrupted"),
         (StopsTheFirst, "test_the_only_trial_is_never_stopped"),
         (UpsideDown, "test_steps_may_be_skipped"),
         (CountsRepeats, "test_a_trial_that_begins_again_is_not_counted_twice"),

@@ -204,23 +204,36 @@ def test_a_store_of_a_newer_version_is_refused(keep, store):
     assert digest(store) == before
 
 
-AS_IN_VERSION_1 = """
+def reports_once(params, trial):
+    trial.report(params["x"])
+    return params["x"]
+
+
+AS_IN_VERSION_2 = """
+    ALTER TABLE trials DROP COLUMN parent;
+    ALTER TABLE trials DROP COLUMN paused_s;
+    ALTER TABLE studies DROP COLUMN n_reports;
+    DROP TABLE moments;
+    PRAGMA user_version = 2;
+"""
+AS_IN_VERSION_1 = f"""
+    {AS_IN_VERSION_2}
     ALTER TABLE trials DROP COLUMN "values";
     ALTER TABLE trials DROP COLUMN constraints;
     PRAGMA user_version = 1;
 """
 
 
-@pytest.fixture
-def old_store(keep, store):
-    """A store as the first version wrote it, which knew one value and no constraints."""
-    keep()
-    for statement in AS_IN_VERSION_1.split(";"):
+@pytest.fixture(params=[AS_IN_VERSION_1, AS_IN_VERSION_2], ids=["version 1", "version 2"])
+def old_store(keep, store, request):
+    """A store as an older version wrote it: the first knew one value and no constraints, the second no pauses."""
+    keep(reports_once)
+    for statement in request.param.split(";"):
         execute(store, statement)
     return store
 
 
-def test_a_store_of_the_first_version_is_read_and_left_as_it_is(old_store):
+def test_a_store_of_an_older_version_is_read_and_left_as_it_is(old_store):
     before = digest(old_store)
 
     study = mh.load_study("s", old_store)
@@ -231,7 +244,7 @@ def test_a_store_of_the_first_version_is_read_and_left_as_it_is(old_store):
     assert digest(old_store) == before
 
 
-def test_a_study_of_the_first_version_goes_on(keep, old_store):
+def test_a_study_of_an_older_version_goes_on(keep, old_store):
     earlier = contents(old_store)
 
     study = keep(max_trials=9)
@@ -253,11 +266,21 @@ def test_a_store_that_was_brought_up_to_date_is_like_a_new_one(keep, old_store, 
         progress=False,
     )
 
-    columns = [
-        [row[1:4] for row in execute(path, "PRAGMA table_info(trials)")] for path in (old_store, tmp_path / "new.db")
-    ]
+    for table in ("trials", "studies", "moments"):
+        columns = [
+            [row[1:4] for row in execute(path, f"PRAGMA table_info({table})")]
+            for path in (old_store, tmp_path / "new.db")
+        ]
+        assert columns[0] == columns[1]
 
-    assert columns[0] == columns[1]
+
+def test_a_study_of_an_older_version_counts_the_reports_that_it_has(keep, old_store):
+    """So that the moments of a later run are in their right places among all reports."""
+    keep(reports_once, max_trials=9)
+
+    assert execute(old_store, "SELECT n_reports FROM studies") == [(9,)]
+    ends = execute(old_store, "SELECT n_reports FROM moments WHERE state = 'finished' ORDER BY id")
+    assert ends == [(6,), (7,), (8,), (9,)]
 
 
 @pytest.mark.parametrize("size", [2, 1000, 100_000])

@@ -210,6 +210,23 @@ def test_a_resumed_study_counts_on_from_its_earlier_trials(clock: HandClock, pla
     ]
 
 
+def test_paused_trials_are_counted_by_themselves(clock: HandClock, plain: Shown) -> None:
+    tracker = started(clock, {0: ended(0, 0.5), 1: replace(running(1), state=TrialState.PAUSED)})
+    tracker.trial_started(running(2))
+    tracker.trial_started(running(3))
+    tracker.trial_paused(running(2))
+    clock.at += 10
+    tracker.tick(clock.at)
+    tracker.trial_started(running(1))  # it goes on
+    tracker.trial_ended(ended(1, 0.25))
+    tracker.ended("the time was up")
+    lines = plain.getvalue().splitlines()
+
+    assert lines[1].endswith("best 0.5 by trial 0; 1 trial paused.")
+    assert "1 running, 2 paused, 1 finished" in lines[2]
+    assert "2 finished, 1 paused, best 0.25" in lines[-1]
+
+
 def test_the_pace_is_that_of_this_run_alone() -> None:
     tally = Tally(SPEC, 2, {i: ended(i, 1.0) for i in range(50)}, 100, at=0.0)
     assert tally.pace(10.0) is None

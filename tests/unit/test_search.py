@@ -687,16 +687,16 @@ def test_a_stopped_trial_is_never_the_best() -> None:
     assert story.search.best is None
 
 
-def test_an_attempt_after_a_stop_that_did_not_arrive_is_judged_anew() -> None:
-    """The worker died before it could obey; the next attempt begins from scratch."""
+def test_a_trial_that_was_told_to_stop_is_stopped_when_its_worker_is_lost() -> None:
+    """The worker died before it could obey. To run the trial again would only tell what is known."""
     story = Story(workers=["a"], scheduler=StopsAbove(10))
     story.reports(0, 11.0)
+
     story.is_lost("a")
-    story.joins("b")
 
-    commands = story.reports(Part(0, 0, 2), 12.0)
-
-    assert of(StopPart, commands) == [StopPart("b", Part(0, 0, 2), "12 is too much")]
+    trial = story.trial()
+    assert (trial.state, trial.reason, trial.value) == (TrialState.STOPPED, "11 is too much", 11.0)
+    assert trial.lost == ("it was killed.\ndetails",)
 
 
 def test_a_finished_trial_has_no_reason_to_have_been_stopped() -> None:

@@ -51,6 +51,55 @@ class StopsSome:
         pass
 
 
+class PausesSome(StopsSome):
+    """A scheduler that also pauses trials by chance, and says by chance who is next."""
+
+    def __init__(self, seed, may_fork):
+        self.rng = random.Random(seed)  # noqa: S311
+        self.may_fork = may_fork
+        self.told = {}  # trials that were told to pause, and how often
+        self.waiting = {}  # the same, if they have neither ended nor gone on
+        self.points = {}
+        self.latest = None
+
+    def began(self, trial):
+        self.points[trial.id] = trial.point
+        self.waiting.pop(trial.id, None)
+
+    def judge(self, trial_id, report, loss):
+        if self.told.get(trial_id, 0) < 3 and self.rng.random() < 0.5:
+            self.told[trial_id] = self.told.get(trial_id, 0) + 1
+            self.waiting[trial_id] = None
+            return mh.Pause("let others try")
+        return super().judge(trial_id, report, loss)
+
+    def observe(self, trial, loss):
+        self.waiting.pop(trial.id, None)
+
+    def next_trial(self):
+        luck = self.rng.random()
+        if self.waiting and luck < 0.5:
+            return mh.Resume(self.rng.choice(list(self.waiting)))
+        if self.may_fork and self.points and luck < 0.6:
+            parent = self.rng.choice(list(self.points))
+            return mh.Fork(parent, self.points[parent])
+        return None
+
+
+class SlowToStop(mh.Simulated):
+    """Workers that hear of a stop only after a while, as real ones do."""
+
+    def __init__(self, workers, stop_s, **settings):
+        super().__init__(workers, **settings)
+        self._stop_s = stop_s
+
+    def perform(self, command):
+        if isinstance(command, StopPart) and self._stop_s:
+            self._plan(self._stop_s, super().perform, command)
+        else:
+            super().perform(command)
+
+
 class Case:
     """The search of a seed: what is searched, by whom, and what goes wrong."""
 
@@ -67,8 +116,9 @@ class Case:
         self.trial_timeout_s = rng.choice([None, None, 15.0 * self.unit_s, 100.0 * self.unit_s])
         self.timeout_s = 3000.0 if self.max_trials is None else rng.choice([None, None, 60.0 * self.unit_s, 500.0])
         self.sampler = rng.choice(["random", "random", "random", "sobol", "grid", "tpe"])
-        self.has_scheduler = self.n_splits is None and rng.random() < 0.5
+        self.scheduler = rng.choice([None, None, "stops", "pauses", "pauses"]) if self.n_splits is None else None
         self.start_s = rng.choice([0.0, 0.0, 3.0])
+        self.stop_s = rng.choice([0.0, 5.0 * self.unit_s])
         self.may_hang = self.trial_timeout_s is not None
         if self.max_trials is None:
             self.n_points = rng.choice([4, 30])  # it ends when the space is used up
@@ -100,25 +150,26 @@ class Case:
         return {"x": mh.Float(0, 1)} if self.n_points is None else {"x": mh.Int(0, self.n_points - 1)}
 
     def curve(self, params, trial):
-        """Depends on nothing but the part, so that a second run of it is the same."""
+        """Depends on nothing but the part and its checkpoint, so that a second run of it is the same."""
         rng = random.Random(f"{self.seed}/{trial.id}/{trial.split}/{trial.attempt}")  # noqa: S311
         kind = rng.choice(["good"] * 12 + ["raises", "nan", "silent", "hangs", "breaks", "at once", "ties", "ties"])
         if kind == "raises":
             raise ValueError("no luck")
         if kind == "silent":
             return 1.0
-        for step in range(rng.randint(1, 6)):
+        for step in range(trial.restore(0), rng.randint(1, 6)):
             seconds = {"at once": 0.0, "ties": 5.0}.get(kind, rng.uniform(0, 10)) * self.unit_s
             if kind == "hangs" and self.may_hang and step == 1:
                 seconds = math.inf
-            yield seconds, math.nan if kind == "nan" else rng.gauss(0, 1)
+            trial.save(step + 1)
+            yield seconds, math.nan if kind == "nan" else rng.gauss(0, 1), {"step": step}
             if kind == "breaks":
                 raise RuntimeError("broken")
         return None
 
     def run(self, recorder=None):
         """Run it as ``tune`` does, with a witness beside it; returns the witness."""
-        executor = mh.Simulated(self.n_workers, faults=self.faults, start_s=self.start_s)
+        executor = SlowToStop(self.n_workers, self.stop_s, faults=self.faults, start_s=self.start_s)
         settings = Settings(
             seed=self.seed,
             max_trials=self.max_trials,
@@ -130,7 +181,9 @@ class Case:
             ahead=self.ahead,
         )
         space = mh.Space(self.space)
-        scheduler = StopsSome() if self.has_scheduler else None
+        may_fork = self.max_trials is not None
+        schedulers = {None: None, "stops": StopsSome(), "pauses": PausesSome(self.seed, may_fork)}
+        scheduler = schedulers[self.scheduler]
         search = Watched(space, make_sampler(self.sampler), settings, scheduler=scheduler)
         store = mh.MemoryStore()
         spec = StudySpec("s", space.spec(), n_splits=self.n_splits)
@@ -177,6 +230,10 @@ class Witness:
         self._closed = Counter()  # how often each of them ended, was lost or was taken away
         self._to_do = {}  # trial -> splits without a result
         self._outcomes = {}  # trial -> its state
+        self._paused = set()  # trials
+        self.n_pauses = 0
+        self.n_forks = 0
+        self.n_early = 0  # how often a trial had to go on before it had left
         self._n_reports = Counter()
         self._kept_reports = Counter()
         self._now = 0.0
@@ -226,21 +283,27 @@ class Witness:
                 assert is_held or self._closed[event.part], f"{event.part} reported and was never started"
                 self._n_reports[event.part] += len(event.reports)
 
-    def _done(self, command, event):
+    def _done(self, command, event):  # noqa: C901 - a table of commands
         match command:
+            case SaveTrial(trial) if trial.state is TrialState.PAUSED:
+                self._pauses(trial, event)
+            case SaveTrial(trial) if trial.state is TrialState.RUNNING and trial.id in self._to_do:
+                self._goes_on(trial)
             case SaveTrial(trial) if trial.state is TrialState.RUNNING:
                 assert trial.id not in self._to_do, "a trial begins once"
                 self._to_do[trial.id] = set(range(self._n_splits))
                 assert len(self._to_do) <= (self._settings.max_trials or math.inf)
+                self.n_forks += trial.parent is not None
             case SaveTrial(trial):
                 assert trial.id not in self._outcomes, f"trial {trial.id} ended twice"
                 assert trial.ended_at == event.at
                 assert trial.state is not TrialState.FINISHED or not self._to_do[trial.id], "it has all its splits"
                 self._outcomes[trial.id] = trial.state
+                self._paused.discard(trial.id)
             case StartPart(worker, part):
                 assert self._settings.ahead or not self._held[worker], f"{worker} was given {part} while it has others"
                 assert part not in self._given, f"{part} was started twice"
-                assert part.attempt <= self._settings.max_attempts
+                assert part.trial_id not in self._paused
                 assert part.attempt == 1 or Part(part.trial_id, part.split, part.attempt - 1) in self._given
                 assert part.trial_id not in self._outcomes, f"{part} began after its trial had ended"
                 self._given.add(part)
@@ -259,6 +322,26 @@ class Witness:
             case EndSearch():
                 self._ended = True
 
+    def _pauses(self, trial, event):
+        assert trial.id not in self._paused | set(self._outcomes), "it pauses once"
+        assert not self._is_held(trial)
+        assert trial.ended_at == event.at
+        assert trial.reason == "let others try"
+        self._paused.add(trial.id)
+        self.n_pauses += 1
+
+    def _goes_on(self, trial):
+        is_leaving = self._is_held(trial)
+        assert is_leaving or trial.id in self._paused, "only what was paused goes on"
+        assert trial.id not in self._outcomes
+        assert not trial.reason
+        assert trial.ended_at is None
+        self.n_early += is_leaving
+        self._paused.discard(trial.id)
+
+    def _is_held(self, trial):
+        return any(part.trial_id == trial.id for parts in self._held.values() for part in parts)
+
     def _check_nobody_idles(self):
         if self._ended:
             return
@@ -271,7 +354,7 @@ class Witness:
             for trial_id, splits in self._to_do.items()
             if trial_id not in self._outcomes
             for split in splits
-            if (trial_id, split) not in held
+            if (trial_id, split) not in held and trial_id not in self._paused
         ]
         assert not waiting, f"{idle} are idle while {waiting} wait"
 
@@ -296,7 +379,8 @@ class Witness:
         trials = search.trials
         assert search.end_reason
         assert sorted(trials) == list(range(len(trials))) == sorted(self._to_do), "no trial is lost"
-        assert {trial.id: trial.state for trial in trials.values()} == self._outcomes
+        paused = dict.fromkeys(self._paused, TrialState.PAUSED)
+        assert {trial.id: trial.state for trial in trials.values()} == self._outcomes | paused
         ended = [trial for trial in trials.values() if trial.state.is_end]
         assert search.n_ended == len(ended), "all that ended are known"
         assert sorted(trial.order for trial in ended) == list(range(len(ended)))
@@ -310,6 +394,7 @@ class Witness:
             assert self._closed[part] + is_held == 1, f"{part} was closed {self._closed[part]} times"
         for trial in trials.values():
             assert len(trial.lost) <= self._settings.max_attempts * self._n_splits
+            assert 0 <= trial.paused_s <= trial.duration_s
             assert (trial.value is not None) or trial.state is not TrialState.FINISHED
         assert {trial.id: trial for trial in store._history(store._spec).trials} == trials, "what is stored is what is"
         stored = Counter(part for part, _ in store.reports())
@@ -319,7 +404,7 @@ class Witness:
             assert busy_s <= self.alive_s[worker] + 1e-6
         is_plain = self._n_splits == 1 and not self._settings.ahead
         if is_plain and not any(trial.lost for trial in trials.values()):
-            spent = sum(trial.duration_s for trial in trials.values())
+            spent = sum(trial.duration_s - trial.paused_s for trial in trials.values())
             assert spent == pytest.approx(sum(self.busy_s.values()), abs=1e-3)
 
 
@@ -336,16 +421,24 @@ def test_what_must_hold_holds_whatever_happens(group):
 def test_the_cases_are_as_varied_as_they_should_be():
     """Else what holds might hold for want of trouble."""
     states, seen = Counter(), Counter()
-    for seed in range(100):
+    for seed in range(200):
         case = Case(seed)
         events = []
         witness = case.run(events.append)
         states.update(witness._outcomes.values())
+        seen["cut off while paused"] += len(witness._paused)
+        seen["pauses"] += witness.n_pauses
+        seen["went on before they left"] += witness.n_early
+        seen["forks"] += witness.n_forks
         seen.update(type(event).__name__ for event in events)
         seen["late attempt"] += any(part.attempt > 1 for part in witness._given)
         seen["killed"] += bool(witness._forgotten)
         seen["given ahead"] += witness.most_held > 1
-    assert all(states[state] > 10 for state in TrialState if state is not TrialState.RUNNING), states
+    assert all(n > 10 for n in states.values()), states
+    assert len(states) == len(TrialState) - 2, "all but running and paused"
+    assert seen["cut off while paused"] > 5, seen
+    assert seen["went on before they left"] > 5, seen
+    assert min(seen["pauses"], seen["forks"]) > 50, seen
     assert min(seen[name] for name in ("WorkerLost", "PartStopped", "Reported", "PartFailed", "Ticked")) > 20, seen
     assert seen["late attempt"] > 5
     assert seen["killed"] > 5

@@ -1,6 +1,7 @@
 """A simulated objective on its way: how long it takes until its next report, and what that is."""
 
 import math
+import pickle
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from manyhands.errors import TrialStopped
+from manyhands.events import StartPart
 from manyhands.job import Job
-from manyhands.space import Point
 from manyhands.template import fill
 from manyhands.trial import Failure, Part, Result
 from manyhands.worker.result import Unclear, clean, keepable, number, read_result
@@ -19,18 +20,66 @@ _MOST_AT_ONCE = 10_000  # steps without any time; a curve that goes on like that
 _NO_METRICS: dict[str, Any] = {}
 
 
-class SimulatedTrial(Struct, frozen=True):
+#: What simulated trials saved last, pickled, by trial and split.
+Checkpoints = dict[tuple[int, int], bytes]
+
+
+class SimulatedTrial:
     """The ``trial`` that a simulated objective is given, if it asks for one.
+
+    Checkpoints are saved before a report, as in a real objective, since a stop or a pause leaves it at a report:
+
+        def train(params, trial):
+            for epoch in range(trial.restore(0), 27):
+                trial.save(epoch + 1)
+                yield 60.0, loss, {"step": epoch}
+
+    What is saved counts from the end of the next step on: here after these 60 seconds, just before the report. If the
+    worker is lost in between, the checkpoint is still the last one. Objects are pickled, and so independent of what
+    the objective does to them later.
+
+    Args:
+        part: Which part of the search this is.
+        parent: The trial whose checkpoint it begins with, if it has none of its own.
+        checkpoints: What all trials saved last.
 
     Attributes:
         id: The trial's number, from 0.
         split: Which split of the trial this is, from 0.
-        attempt: From 1; more if workers were lost at it.
+        attempt: From 1; more if workers were lost at it, or if it goes on after a pause.
+        parent: The trial that it was forked from; None for most.
     """
 
-    id: int
-    split: int = 0
-    attempt: int = 1
+    def __init__(self, part: Part, parent: int | None = None, checkpoints: Checkpoints | None = None):
+        self.id, self.split, self.attempt = part.trial_id, part.split, part.attempt
+        self.parent = parent
+        self._checkpoints = {} if checkpoints is None else checkpoints
+        self._unsaved: bytes | None = None
+
+    def save(self, obj: object) -> None:
+        """Save a checkpoint, to count from the end of the next step on; it replaces the last one.
+
+        Args:
+            obj: Anything that can be pickled.
+        """
+        self._unsaved = pickle.dumps(obj)
+
+    def restore(self, default: Any = None) -> Any:
+        """Return what this trial saved last; if it has saved nothing, what its parent saved last.
+
+        Args:
+            default: What to return if there is neither.
+        """
+        saved = self._unsaved or self._checkpoints.get((self.id, self.split))
+        if saved is None and self.parent is not None:
+            saved = self._checkpoints.get((self.parent, self.split))
+        return default if saved is None else pickle.loads(saved)  # noqa: S301 - this process wrote it
+
+    def keep(self) -> None:
+        """What was saved counts from now on. For executors."""
+        if self._unsaved is not None:
+            self._checkpoints[self.id, self.split] = self._unsaved
+            self._unsaved = None
 
 
 class Step(Struct):
@@ -54,14 +103,14 @@ class Curve:
 
     Args:
         job: What the workers have to do; its objective yields.
-        part: Which part this is.
-        point: Its params.
+        start: Which part this is, and its params.
+        checkpoints: What all trials saved last.
     """
 
-    def __init__(self, job: Job, part: Part, point: Point):
+    def __init__(self, job: Job, start: StartPart, checkpoints: Checkpoints):
         self._job = job
-        self._part = part
-        self._point = point
+        self._point = start.point
+        self._trial = SimulatedTrial(start.part, start.parent, checkpoints)
         self._steps: Iterator[object] | None = None
         self._n_reports = 0
         self._n_at_once = 0
@@ -85,11 +134,14 @@ class Curve:
         except BaseException as error:  # as for a real objective: see manyhands.worker.run
             return _failure(error)
 
+    def keep(self) -> None:
+        """The step is done: what the objective saved before it counts."""
+        self._trial.keep()
+
     def _begin(self) -> Iterator[object]:
-        job, part = self._job, self._part
+        job = self._job
         params = fill(job.template, self._point)
-        trial = SimulatedTrial(part.trial_id, part.split, part.attempt)
-        returned = job.objective(params, trial) if job.takes_trial else job.objective(params)
+        returned = job.objective(params, self._trial) if job.takes_trial else job.objective(params)
         if isinstance(returned, str | dict) or not hasattr(returned, "__iter__"):
             raise Unclear(f"the objective returned {returned!r}. {_HOW}", fatal=True)
         return iter(returned)

@@ -3,7 +3,7 @@
 The search, the driver, the sampler and the scheduler around it are the real ones, so what they decide here they would
 decide there. An objective is a generator function of the params, or of the params and the trial:
 
-    def train(params):                  # or train(params, trial), with trial.id, trial.split and trial.attempt
+    def train(params):                  # or train(params, trial); see manyhands.executors.curve.SimulatedTrial
         for epoch in range(27):
             yield 60.0, loss            # a minute later it reports its loss; with metrics: yield 60.0, loss, {...}
         return ...                      # as of any objective; the last value that it yielded if it returns nothing
@@ -11,7 +11,9 @@ decide there. An objective is a generator function of the params, or of the para
 The metrics are what one would give ``trial.report`` by name, ``step`` included. ``yield seconds, None`` takes time
 without a report, and an infinite time is a hang: only its time limit, or a fault, can end such a trial.
 
-One that is used for a second search goes on from the time at which the first one ended.
+Trials save checkpoints, and go on from them, by ``trial.save`` and ``trial.restore``; they are kept in memory. An
+executor that is used for a second search goes on from the time at which the first one ended, and the trials of a study
+that is taken up again find their checkpoints.
 """
 
 import heapq
@@ -39,7 +41,7 @@ from manyhands.events import (
     WorkerJoined,
     WorkerLost,
 )
-from manyhands.executors.curve import Curve, Step
+from manyhands.executors.curve import Checkpoints, Curve, Step
 from manyhands.job import Job
 from manyhands.trial import Failure, Part, Report, Result
 
@@ -170,6 +172,7 @@ class Simulated:
         self._n_planned = 0
         self._workers: list[_Worker] = []
         self._by_name: dict[str, _Worker] = {}
+        self._checkpoints: dict[str, Checkpoints] = {}  # by study
 
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Plan the arrival of the workers, and their faults; see ``manyhands.ports.Executor``."""
@@ -272,7 +275,8 @@ class Simulated:
         if start.part in worker.stops:
             self._plan_end(worker, worker.stops[start.part])
             return
-        worker.curve = Curve(self._job, start.part, start.point)
+        checkpoints = self._checkpoints.setdefault(self._job.checkpoints, {})  # a study's folder tells which it is
+        worker.curve = Curve(self._job, start, checkpoints)
         self._advance(worker)
 
     def _advance(self, worker: _Worker) -> None:
@@ -293,7 +297,9 @@ class Simulated:
     def _finish_step(self, worker: _Worker) -> None:
         step, part, at = worker.step, worker.parts[0].part, self.clock.at
         assert step is not None  # noqa: S101
+        assert worker.curve is not None  # noqa: S101
         worker.step = None
+        worker.curve.keep()
         if step.number is not None:
             report = Report(step.number, step.value, step.metrics, at + worker.clock_s)
             self._deliver(Reported(part=part, reports=[report], at=at))

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 from manyhands.checks import check_whole
 from manyhands.errors import SettingsError
+from manyhands.ports import Pause
 from manyhands.schedulers.base import StoppingScheduler
 from manyhands.schedulers.rungs import Rungs, Verdict
 
@@ -21,10 +22,10 @@ class ASHAScheduler(StoppingScheduler):
     Nobody waits for others: as long as fewer than ``reduction`` were seen at a rung, they go on.
 
     This is the stopping variant of ASHA (Li et al., MLSys 2020, https://arxiv.org/abs/1810.05934): a stopped trial is
-    not taken up again. The loss that counts at a rung is that of the first report at or beyond it, as in the paper, and
-    not the best one so far: one lucky step should not carry a trial on. A trial that passes several rungs at one report
-    is compared at the highest of them. A trial that has diverged, so that it has no finite value there, is stopped even
-    if nobody else was seen.
+    not taken up again; for the other one see ``ASHAPromotionScheduler``. The loss that counts at a rung is that of the
+    first report at or beyond it, as in the paper, and not the best one so far: one lucky step should not carry a trial
+    on. A trial that passes several rungs at one report is compared at the highest of them. A trial that has diverged,
+    so that it has no finite value there, is stopped even if nobody else was seen.
 
     Args:
         min_steps: The first rung; no trial is stopped before it. Below it, values should say nothing yet of how a trial
@@ -67,7 +68,7 @@ class ASHAScheduler(StoppingScheduler):
         firsts = (self.min_steps * self.reduction**i for i in range(self.brackets))
         self._ladders = [Rungs(first, self.reduction, self.max_steps) for first in firsts]
 
-    def _judge(self, trial_id: int, step: int, loss: float) -> str | None:
+    def _judge(self, trial_id: int, step: int, loss: float) -> str | Pause | None:
         verdict = self._ladders[self.bracket_of(trial_id)].enter(trial_id, step, loss)
         if verdict is None:
             return None

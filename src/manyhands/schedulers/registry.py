@@ -7,6 +7,7 @@ from manyhands.ports import Scheduler
 _HOMES = {
     "median": ("median", "MedianScheduler"),
     "asha": ("asha", "ASHAScheduler"),
+    "asha-promotion": ("promotion", "ASHAPromotionScheduler"),
     "hyperband": ("hyperband", "HyperbandScheduler"),
 }
 NAMES = tuple(_HOMES)

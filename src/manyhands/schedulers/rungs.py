@@ -9,11 +9,13 @@ class Verdict(Struct, frozen=True):
     """How a loss compares with those seen at its rung.
 
     Attributes:
+        rung: The rung's step.
         n: How many were seen there, this one included.
         bound: The worst loss that would go on; None if any would.
         goes_on: Whether this one does.
     """
 
+    rung: int
     n: int
     bound: float | None
     goes_on: bool
@@ -29,12 +31,14 @@ class Rungs:
         first: The step of the first rung.
         reduction: The best one of so many goes on.
         end: There are no rungs from this step on; None if there is no end.
+        at_least: So many go on at a rung at which fewer than ``reduction`` were seen; None for all of them.
     """
 
-    def __init__(self, first: int, reduction: int, end: int | None = None):
+    def __init__(self, first: int, reduction: int, end: int | None = None, at_least: int | None = None):
         self.first = first
         self.reduction = reduction
         self.end = end
+        self.at_least = at_least
         self._losses: dict[int, list[float]] = {}  # by the rung's step, sorted
         self._next_rungs: dict[int, int] = {}  # by trial; the step of the first rung that it has not reached
 
@@ -48,16 +52,17 @@ class Rungs:
         if rung is None:
             return None
         self._next_rungs[trial_id] = upcoming
-        losses = self._losses.setdefault(rung, [])
-        insort(losses, loss)
-        return self._compare(loss, losses)
+        insort(self._losses.setdefault(rung, []), loss)
+        return self.compare(rung, loss)
+
+    def compare(self, rung: int, loss: float) -> Verdict:
+        """Return how a loss that was seen at a rung compares with the others there, as things stand."""
+        losses = self._losses[rung]
+        n = len(losses)
+        n_going_on = n // self.reduction or self.at_least
+        if n_going_on is None:
+            return Verdict(rung, n, None, True)
+        return Verdict(rung, n, losses[n_going_on - 1], bisect_left(losses, loss) < n_going_on)
 
     def _is_end(self, step: int) -> bool:
         return self.end is not None and step >= self.end
-
-    def _compare(self, loss: float, losses: list[float]) -> Verdict:
-        n = len(losses)
-        n_going_on = n // self.reduction
-        if n_going_on == 0:
-            return Verdict(n, None, True)
-        return Verdict(n, losses[n_going_on - 1], bisect_left(losses, loss) < n_going_on)

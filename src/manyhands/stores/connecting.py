@@ -16,19 +16,41 @@ from pathlib import Path
 from manyhands.errors import StoreError, StudyNotFoundError
 
 _APPLICATION_ID = 0x4D48_0001  # "MH"
-SCHEMA_VERSION = 2  # 2: values and constraints of trials
-_TO_VERSION_2 = """
+SCHEMA_VERSION = 3  # 2: values and constraints of trials. 3: pauses, parents, and in which order all was learned
+_UPGRADES = {
+    2: """
     ALTER TABLE trials ADD COLUMN "values" TEXT NOT NULL DEFAULT '[]';
     ALTER TABLE trials ADD COLUMN constraints TEXT NOT NULL DEFAULT '[]';
-"""
-#: For a file that is only read: the view hides the table, so that readers see the columns of today. It names those of
-#: version 1, as a driver may bring the file up to date in between.
-_SEEN_AS_VERSION_2 = """
+""",
+    3: """
+    ALTER TABLE trials ADD COLUMN parent INTEGER;
+    ALTER TABLE trials ADD COLUMN paused_s REAL NOT NULL DEFAULT 0;
+    ALTER TABLE studies ADD COLUMN n_reports INTEGER NOT NULL DEFAULT 0;
+    UPDATE studies SET n_reports = (SELECT count(*) FROM reports WHERE reports.study_id = studies.id);
+    CREATE TABLE moments (
+        id        INTEGER PRIMARY KEY,
+        study_id  INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+        trial_id  INTEGER NOT NULL,
+        state     TEXT    NOT NULL,
+        n_reports INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX moments_by_study ON moments (study_id);
+""",
+}
+#: For a file that is only read: views hide its tables, so that readers see the columns of today. They name those of
+#: that version, as a driver may bring the file up to date in between.
+_VIEW = """
     CREATE TEMP VIEW trials AS
     SELECT study_id, id, point, state, value, variance, metrics, split_values, reason, traceback, lost, started_at,
-           ended_at, worker, "order", '[]' AS "values", '[]' AS constraints
-    FROM main.trials
+           ended_at, worker, "order", {values}, NULL AS parent, 0.0 AS paused_s
+    FROM main.trials;
+    CREATE TEMP VIEW moments AS
+    SELECT 0 AS id, 0 AS study_id, 0 AS trial_id, '' AS state, 0 AS n_reports WHERE 0;
 """
+_SEEN_FROM_VERSION = {
+    1: _VIEW.format(values="""'[]' AS "values", '[]' AS constraints"""),
+    2: _VIEW.format(values='"values", constraints'),
+}
 _PATIENCE_S = 30.0
 _OLDEST_SQLITE = (3, 37, 0)  # the first with STRICT tables
 _NETWORK_FILE_SYSTEMS = {
@@ -89,8 +111,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         try:
             if _check_identity(connection, path):
                 raise StudyNotFoundError(f"The store {path} is empty: no study was begun in it.")
-            if _version(connection) < 2:
-                connection.execute(_SEEN_AS_VERSION_2)
+            connection.executescript(_SEEN_FROM_VERSION.get(_version(connection), ""))
             connection.execute("PRAGMA query_only = 1")
         except BaseException:
             connection.close()
@@ -185,8 +206,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA journal_mode = {mode}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = 1")
-    if not is_new and _version(connection) < 2:
-        connection.executescript(f"BEGIN IMMEDIATE; {_TO_VERSION_2} PRAGMA user_version = 2; COMMIT;")
+    while not is_new and (version := _version(connection) + 1) in _UPGRADES:
+        connection.executescript(f"BEGIN IMMEDIATE; {_UPGRADES[version]} PRAGMA user_version = {version}; COMMIT;")
     if is_new:
         schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
         connection.executescript(

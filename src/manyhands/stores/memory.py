@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from manyhands.errors import StudyMismatchError
 from manyhands.events import Save, SaveReports, SaveSplit, SaveTrial
-from manyhands.ports import History, StudySpec
+from manyhands.ports import History, Moment, StudySpec
 from manyhands.stores.logfile import LogFile
 from manyhands.stores.matching import check_match
 from manyhands.trial import Part, Report, Result, Trial
@@ -20,6 +20,7 @@ class MemoryStore:
         self._trials: dict[int, Trial] = {}
         self._splits: dict[int, dict[int, Result]] = {}
         self._reports: list[tuple[Part, Report]] = []
+        self._moments: list[Moment] = []
         self._logs = LogFile()
         self._end_reason = ""
 
@@ -36,6 +37,7 @@ class MemoryStore:
                 self._trials.clear()
                 self._splits.clear()
                 self._reports.clear()
+                self._moments.clear()
                 self._logs.clear()
         self._spec = replace(spec, seed=max(spec.seed, 0))
         history, self._end_reason = self._history(self._spec), ""
@@ -48,6 +50,7 @@ class MemoryStore:
             match save:
                 case SaveTrial(trial):
                     self._trials[trial.id] = trial
+                    self._moments.append(Moment(trial.id, trial.state, len(self._reports)))
                 case SaveSplit(trial_id, split, result):
                     self._splits.setdefault(trial_id, {})[split] = result
                 case SaveReports(part, reports):
@@ -79,4 +82,4 @@ class MemoryStore:
             if not trial.state.is_end
             for split, result in self._splits.get(trial.id, {}).items()
         }
-        return History(spec, trials, splits, self._end_reason)
+        return History(spec, trials, splits, self._end_reason, list(self._moments))

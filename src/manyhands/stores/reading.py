@@ -13,7 +13,7 @@ from msgspec import Struct
 from manyhands.errors import StudyNotFoundError
 from manyhands.incumbents import Incumbents
 from manyhands.objectives import Direction, n_objectives, values_of
-from manyhands.ports import History, StudySpec
+from manyhands.ports import History, Moment, StudySpec
 from manyhands.space import Space
 from manyhands.stores.connecting import DamagedError, connect_read_only, explained
 from manyhands.stores.owner import Owner
@@ -88,7 +88,10 @@ def read_history(connection: sqlite3.Connection, study_id: int) -> History:
     rows = connection.execute("SELECT trial_id, split, result FROM splits WHERE study_id = ?", (study_id,))
     open_ids = {trial.id for trial in trials if not trial.state.is_end}
     splits = {(i, split): msgspec.json.decode(text, type=Result) for i, split, text in rows if i in open_ids}
-    return History(spec, trials, splits, end_reason)
+    rows = connection.execute(
+        "SELECT trial_id, state, n_reports FROM moments WHERE study_id = ? ORDER BY id", (study_id,)
+    )
+    return History(spec, trials, splits, end_reason, [_read_moment(row, len(trials)) for row in rows])
 
 
 def read_reports(connection: sqlite3.Connection, study_id: int) -> Iterator[tuple[Part, Report]]:
@@ -179,9 +182,19 @@ def _read_trial(i: int, row: Sequence[Any], space: Space, n_values: int) -> Tria
     return trial
 
 
+def _read_moment(row: tuple[int, str, int], n_trials: int) -> Moment:
+    trial_id, state, n_reports = row
+    if not 0 <= trial_id < n_trials:
+        raise DamagedError(f"it knows when trial {trial_id} was written, and has no such trial")
+    try:
+        return Moment(trial_id, TrialState(state), n_reports)
+    except ValueError as error:
+        raise DamagedError(f"it knows of a moment of trial {trial_id} that makes no sense ({error})") from error
+
+
 def _trial(row: Sequence[Any], space: Space) -> Trial:
     (_, trial_id, point_text, state, value, variance, metrics, split_values, *rest) = row
-    reason, traceback, lost, started_at, ended_at, worker, order, values, constraints = rest
+    reason, traceback, lost, started_at, ended_at, worker, order, values, constraints, parent, paused_s = rest
     point = msgspec.json.decode(point_text)
     return Trial(
         trial_id,
@@ -201,4 +214,6 @@ def _trial(row: Sequence[Any], space: Space) -> Trial:
         order,
         _numbers(values),
         _numbers(constraints),
+        parent,
+        paused_s,
     )

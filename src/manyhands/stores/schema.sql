@@ -7,7 +7,9 @@ CREATE TABLE studies (
     end_reason  TEXT    NOT NULL DEFAULT '', -- why its last run ended; empty while one goes on, or if it was cut off
     epoch       INTEGER NOT NULL DEFAULT 0,  -- one more for each driver that took the study
     owner       TEXT    NOT NULL DEFAULT '', -- JSON: host, pid, born_at, since; empty if nobody has it
-    seen_at     REAL    NOT NULL DEFAULT 0   -- when the owner last showed that it lives, in seconds since 1970
+    -- when the owner last showed that it lives, in seconds since 1970
+    seen_at     REAL    NOT NULL DEFAULT 0,
+    n_reports   INTEGER NOT NULL DEFAULT 0   -- how many it has; since schema 3
 ) STRICT;
 
 CREATE TABLE trials (
@@ -28,8 +30,21 @@ CREATE TABLE trials (
     "order"      INTEGER NOT NULL,           -- rank among the outcomes; -1 while there is none
     "values"     TEXT    NOT NULL DEFAULT '[]', -- JSON: a number for each of several objectives; since schema 2
     constraints  TEXT    NOT NULL DEFAULT '[]', -- JSON: a number for each constraint; since schema 2
+    parent       INTEGER,                    -- whose checkpoint it began with; since schema 3
+    paused_s     REAL    NOT NULL DEFAULT 0, -- seconds; since schema 3
     PRIMARY KEY (study_id, id)
 ) STRICT, WITHOUT ROWID;
+
+-- Each time that a trial was written, and how many reports of its study had been written before. Since schema 3.
+CREATE TABLE moments (
+    id        INTEGER PRIMARY KEY,           -- in their order
+    study_id  INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+    trial_id  INTEGER NOT NULL,
+    state     TEXT    NOT NULL,
+    n_reports INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX moments_by_study ON moments (study_id);
 
 CREATE TABLE splits (
     study_id INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,

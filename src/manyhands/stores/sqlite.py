@@ -210,5 +210,6 @@ def _check_owner(path: Path, name: str, owner: Owner, seen_at: float) -> None:
 
 
 def _forget_trials(connection: sqlite3.Connection, study_id: int) -> None:
-    for table in ("trials", "splits", "reports", "logs"):
-        connection.execute(f"DELETE FROM {table} WHERE study_id = ?", (study_id,))  # noqa: S608 - four fixed names
+    for table in ("trials", "moments", "splits", "reports", "logs"):
+        connection.execute(f"DELETE FROM {table} WHERE study_id = ?", (study_id,))  # noqa: S608 - five fixed names
+    connection.execute("UPDATE studies SET n_reports = 0 WHERE id = ?", (study_id,))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from manyhands.events import Asked, Reported
 from manyhands.parameters import Float
-from manyhands.ports import Scheduler
+from manyhands.ports import Fork, Pause, Resume, Scheduler, Wait
 from manyhands.samplers import RandomSampler
 from manyhands.schedulers import make_scheduler
 from manyhands.search import Search, Settings
@@ -24,33 +24,36 @@ Curve = Callable[[int, int], float]
 
 
 class Call(Struct, frozen=True):
-    """What a scheduler is told: of a report, or, if ``step`` is None, of a trial's end.
+    """What a scheduler is told: of a report, or else of a trial's beginning or end; or that it is asked who is next.
 
     Attributes:
-        trial_id: The trial.
-        step: Of the report.
+        trial_id: The trial; -1 for a question.
+        step: Of the report; None if there is none.
         loss: Of the report, or the trial's last one; NaN for a trial that diverged.
-        is_late: Whether the report comes after its trial was told to stop, so that a running search does not pass it
-            on. It is stored, however, and a resumed search does.
+        is_late: Whether the report comes after its trial was told to leave, so that a search does not pass it on.
+        what: ``"report"``, ``"begin"``, ``"end"`` or ``"next"``.
     """
 
     trial_id: int
     step: int | None
     loss: float
     is_late: bool = False
+    what: str = "report"
 
 
 class SchedulerContract:
     """Tests that any scheduler passes; override ``make``.
 
     Most run some trials, several at a time. Trials 3, 7, 11 and so on are poor: they have a loss of 2 at every step.
-    The losses of all others begin below 1 and fall, those of trials 0, 4, 8 and so on the lowest.
+    The losses of all others begin below 1 and fall, those of trials 0, 4, 8 and so on the lowest. A trial that pauses
+    goes on when the scheduler says so; at the end those that still pause are stopped.
 
     Attributes:
         n_trials: How many trials there are.
         n_steps: How many steps each has, from 1 on; enough for the scheduler to stop the poor trials.
         compares: Whether trials are compared with each other. Then the best one, and a single one, is never stopped.
-        max_work: How many operations with losses a report may take when there are 10,000 trials.
+        max_work: How many operations with losses a report, or the question who is next, may take when there are 10,000
+            trials.
     """
 
     n_trials = 30
@@ -75,8 +78,15 @@ class SchedulerContract:
         assert not all(trial_id in stopped for trial_id in range(self.n_trials)), "no trial was left"
 
     def test_a_reason_is_a_text(self) -> None:
-        for _, answer in self._run():
-            assert answer is None or (isinstance(answer, str) and answer.strip()), f"{answer!r} is no reason"
+        for call, answer in self._run():
+            reason = answer.reason if isinstance(answer, Pause) else answer
+            is_text = isinstance(reason, str) and reason.strip()
+            assert call.what == "next" or reason is None or is_text, f"{answer!r} is no reason"
+
+    def test_who_goes_on_was_paused(self) -> None:
+        """The scheduler says who is next when it has ``next_trial``; it may say so again until the trial goes on."""
+        self._run()
+        self._run(asks_twice=True)
 
     def test_the_same_reports_get_the_same_decisions(self) -> None:
         assert self._run() == self._run(), "a scheduler may depend on nothing but what it is told"
@@ -122,7 +132,7 @@ class SchedulerContract:
             assert _tell(scheduler, call) == answer, "reports that were repeated changed what came after them"
             if answer is None and call.step in (1, 4, 10):
                 for earlier, _ in told[: i + 1]:
-                    if earlier.trial_id == call.trial_id:
+                    if earlier.trial_id == call.trial_id and earlier.what == "report":
                         _tell(scheduler, earlier)
 
     def test_a_trial_without_a_finite_value_is_stopped(self) -> None:
@@ -156,7 +166,8 @@ class SchedulerContract:
         for k in range(len(told)):
             scheduler = self._make()
             for call, _ in told[:k]:
-                _tell(scheduler, call)
+                if call.what != "next":
+                    _tell(scheduler, call)
             for call, answer in told[k:]:
                 if not call.is_late:
                     assert _tell(scheduler, call) == answer, f"it decided otherwise after {k} calls were told again"
@@ -181,10 +192,13 @@ class SchedulerContract:
             loss = losses.random()
             for step in (1, 3, 9):
                 _Counted.n = 0
-                reason = _tell(scheduler, Call(trial_id, step, _Counted(loss)))
+                verdict = _tell(scheduler, Call(trial_id, step, _Counted(loss)))
+                offer = _tell(scheduler, _QUESTION)
                 if trial_id >= 9_900:
                     most = max(most, _Counted.n)
-                if reason is not None:
+                if isinstance(offer, Resume):
+                    _tell(scheduler, _beginning(offer.trial_id))
+                if verdict is not None:
                     break
 
         assert most <= self.max_work, f"one report took {most} operations with losses when there were 10,000 trials"
@@ -198,31 +212,17 @@ class SchedulerContract:
         return min(range(self.n_trials), key=lambda i: _loss(i, self.n_steps))
 
     def _run(
-        self, curve: Curve | None = None, *, scheduler: Scheduler | None = None, steps: range | None = None
-    ) -> list[tuple[Call, str | None]]:
+        self,
+        curve: Curve | None = None,
+        *,
+        scheduler: Scheduler | None = None,
+        steps: range | None = None,
+        asks_twice: bool = False,
+    ) -> list[tuple[Call, object]]:
         """Run all trials, several at a time and at changing speeds; return what was told, and the answers."""
-        scheduler = scheduler or self._make()
-        curve = curve or _loss
-        told: list[tuple[Call, str | None]] = []
-        waiting = [list(steps or range(1, self.n_steps + 1)) for _ in range(self.n_trials)]
-        upcoming = iter(range(self.n_trials))
-        running = list(itertools.islice(upcoming, _N_AT_A_TIME))
-        chance = Random(11)  # noqa: S311 - nothing secret
-        while running:
-            trial_id = chance.choice(running)
-            step = waiting[trial_id].pop(0)
-            call = Call(trial_id, step, curve(trial_id, step))
-            reason = _tell(scheduler, call)
-            told.append((call, reason))
-            if reason is not None and waiting[trial_id]:
-                late = waiting[trial_id].pop(0)
-                told.append((Call(trial_id, late, curve(trial_id, late), is_late=True), None))
-            if reason is not None or not waiting[trial_id]:
-                end = Call(trial_id, None, call.loss)
-                told.append((end, _tell(scheduler, end)))
-                running.remove(trial_id)
-                running.extend(itertools.islice(upcoming, 1))
-        return told
+        play = _Play(scheduler or self._make(), self.n_trials, steps or range(1, self.n_steps + 1), curve or _loss)
+        play.asks_twice = asks_twice
+        return play.run()
 
     def _search(self, scheduler: Scheduler, direction: str) -> dict[int, int]:
         """Run all trials through a search; return at which step those were stopped that were."""
@@ -240,6 +240,89 @@ class SchedulerContract:
             if search.trials[trial_id].reason:
                 stopped.setdefault(trial_id, step)
         return stopped
+
+
+class _Play:
+    """Some trials, several at a time, and what a scheduler is told of them.
+
+    Attributes:
+        told: Each call, and the answer.
+        asks_twice: Whether the scheduler is asked twice who is next, before that trial begins.
+    """
+
+    def __init__(self, scheduler: Scheduler, n_trials: int, steps: range, curve: Curve):
+        self.told: list[tuple[Call, object]] = []
+        self.asks_twice = False
+        self._scheduler = scheduler
+        self._curve = curve
+        self._left = [list(steps) for _ in range(n_trials)]
+        self._upcoming = iter(range(n_trials))
+        self._running: list[int] = []
+        self._paused: set[int] = set()
+        self._chance = Random(11)  # noqa: S311 - nothing secret
+
+    def run(self) -> list[tuple[Call, object]]:
+        """Run until no trial is left; return ``told``."""
+        self._fill()
+        while self._running:
+            self._step(self._chance.choice(self._running))
+            self._fill()
+        for trial_id in sorted(self._paused):
+            self._tell(_end(trial_id, 1.0))
+        return self.told
+
+    def _fill(self) -> None:
+        while len(self._running) < _N_AT_A_TIME:
+            trial_id = self._who_is_next()
+            if trial_id is None:
+                return
+            self._tell(_beginning(trial_id))
+            self._running.append(trial_id)
+
+    def _who_is_next(self) -> int | None:
+        if hasattr(self._scheduler, "next_trial"):
+            offer = self._tell(_QUESTION)
+            assert not self.asks_twice or self._tell(_QUESTION) == offer, "the answer changed, and nothing happened"
+            assert offer is None or isinstance(offer, Resume | Fork | Wait), f"{offer!r} is no answer to who is next"
+            if isinstance(offer, Resume):
+                assert offer.trial_id in self._paused, f"{offer!r} was answered, and that trial is not paused"
+                self._paused.remove(offer.trial_id)
+                return offer.trial_id
+            if isinstance(offer, Wait):
+                return None
+        return next(self._upcoming, None)
+
+    def _step(self, trial_id: int) -> None:
+        left = self._left[trial_id]
+        step = left.pop(0)
+        loss = self._curve(trial_id, step)
+        verdict = self._tell(Call(trial_id, step, loss))
+        if verdict is not None and left:
+            late = left.pop(0)
+            self.told.append((Call(trial_id, late, self._curve(trial_id, late), is_late=True), None))
+        if verdict is None and left:
+            return
+        self._running.remove(trial_id)
+        if isinstance(verdict, Pause) and left:
+            self._paused.add(trial_id)
+        else:
+            self._tell(_end(trial_id, loss))
+
+    def _tell(self, call: Call) -> object:
+        answer = _tell(self._scheduler, call)
+        self.told.append((call, answer))
+        return answer
+
+
+_QUESTION = Call(-1, None, 0.0, what="next")
+
+
+def _beginning(trial_id: int) -> Call:
+    return Call(trial_id, None, 0.0, what="begin")
+
+
+def _end(trial_id: int, loss: float) -> Call:
+    return Call(trial_id, None, loss, what="end")
 
 
 def _is_poor(trial_id: int) -> bool:
@@ -261,14 +344,27 @@ def _with_diverged(trial_id: int, step: int) -> float:
     return math.nan if trial_id % 8 == 1 else _loss(trial_id, step)
 
 
-def _stopped(told: list[tuple[Call, str | None]]) -> set[int]:
-    return {call.trial_id for call, answer in told if answer is not None}
+def _stopped(told: list[tuple[Call, object]]) -> set[int]:
+    """Trials that were told to leave, and did not go on."""
+    stopped = set()
+    for call, answer in told:
+        if call.what == "begin":
+            stopped.discard(call.trial_id)
+        elif call.what == "report" and answer is not None:
+            stopped.add(call.trial_id)
+    return stopped
 
 
-def _tell(scheduler: Scheduler, call: Call) -> str | None:
+def _tell(scheduler: Scheduler, call: Call) -> object:
     value = call.loss if math.isfinite(call.loss) else None
     if call.step is not None:
         return scheduler.judge(call.trial_id, Report(call.step, value), call.loss)
+    if call.what == "next":
+        return scheduler.next_trial() if hasattr(scheduler, "next_trial") else None
+    if call.what == "begin":
+        if hasattr(scheduler, "began"):
+            scheduler.began(Trial(call.trial_id, {"x": 0.5}, {"x": 0.5}))
+        return None
     scheduler.observe(_ended(call.trial_id, value), value)
     return None
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from manyhands.errors import StudyMismatchError
 from manyhands.events import SaveReports, SaveSplit, SaveTrial
 from manyhands.parameters import Choice, Float, Int
-from manyhands.ports import History, Store, StudySpec
+from manyhands.ports import History, Moment, Store, StudySpec
 from manyhands.space import Space
 from manyhands.trial import Part, Report, Result, Trial, TrialState
 
@@ -41,6 +41,8 @@ def a_full_trial(trial_id: int = 0) -> Trial:
         worker="w1",
         order=4,
         constraints=(-1e-300, 1 / 3),
+        parent=0,
+        paused_s=0.1 + 0.2,
     )
 
 
@@ -132,6 +134,13 @@ class StoreContract:
 
         assert history.trials == [trial]
 
+    def test_a_paused_fork_comes_back(self) -> None:
+        trial = a_trial(0, state=TrialState.PAUSED, value=0.5, reason="poor", ended_at=2e9, parent=3, paused_s=1 / 3)
+
+        history = self._written([SaveTrial(trial)])
+
+        assert history.trials == [trial]
+
     def test_an_interrupted_trial_comes_back(self) -> None:
         trial = a_trial(0, state=TrialState.INTERRUPTED, value=0.5, reason="Ctrl-C", ended_at=2e9)
 
@@ -201,6 +210,44 @@ class StoreContract:
         history = self._written([SaveTrial(a_trial(0)), SaveSplit(0, 2, Result(1.0))], [SaveTrial(ended)])
 
         assert history.splits == {}
+
+    # -- the order in which the search learned ------------------------------------------------------------------
+
+    def test_each_time_that_a_trial_is_written_is_kept_with_the_reports_before_it(self) -> None:
+        report, ended = Report(0, 0.5), a_trial(0, state=TrialState.FINISHED, value=1.0)
+
+        history = self._written(
+            [SaveTrial(a_trial(0)), SaveReports(Part(0), [report, report]), SaveTrial(a_trial(1)), SaveTrial(ended)],
+            [SaveReports(Part(1), [report]), SaveTrial(a_trial(1, state=TrialState.PAUSED, ended_at=2e9))],
+            [SaveTrial(a_trial(1))],
+        )
+
+        assert history.moments == [
+            Moment(0, TrialState.RUNNING, 0),
+            Moment(1, TrialState.RUNNING, 2),
+            Moment(0, TrialState.FINISHED, 2),
+            Moment(1, TrialState.PAUSED, 3),
+            Moment(1, TrialState.RUNNING, 3),
+        ]
+
+    def test_reports_are_counted_on_in_a_later_run(self) -> None:
+        store = self.make()
+        for trial_id in (0, 1):
+            store.open(SPEC, resume=True)
+            store.write([SaveReports(Part(trial_id), [Report(0, 0.5)]), SaveTrial(a_trial(trial_id))])
+            store.close()
+            store = self.again(store)
+        history = store.open(SPEC, resume=True)
+        store.close()
+
+        assert history.moments == [Moment(0, TrialState.RUNNING, 1), Moment(1, TrialState.RUNNING, 2)]
+
+    def test_the_moments_of_a_study_that_is_begun_anew_are_forgotten(self) -> None:
+        report = SaveReports(Part(0), [Report(0, 0.5)])
+
+        history = self._written([report, SaveTrial(a_trial(0))], spec=replace(SPEC, direction="maximize"))
+
+        assert history.moments == []
 
     # -- reports -----------------------------------------------------------------------------------------------
 

@@ -68,6 +68,10 @@ class ConsoleTracker(Tracker):
         if self._output is not None:
             self._output.add(trial_id, text)
 
+    def trial_paused(self, trial: Trial) -> None:
+        """Note that it left its worker to others."""
+        self._tally.pause(trial)
+
     def trial_ended(self, trial: Trial) -> None:
         """Count it."""
         self._tally.end(trial)

@@ -24,7 +24,8 @@ class Tally:
 
     Attributes:
         running: Those on their way, by id; the last of them may still wait for a worker.
-        reports: The last that each of these reported, by id.
+        paused: Those that were on their way and left their workers to others, by id.
+        reports: The last that each of the running ones reported, by id.
         states: How many trials ended in each state.
         incumbents: The best of the finished trials.
         n_done: How many trials have their outcome.
@@ -38,6 +39,7 @@ class Tally:
         self.max_trials = max_trials
         self.began_at = at
         self.running: dict[int, Trial] = {}
+        self.paused: dict[int, Trial] = {}
         self.reports: dict[int, Report] = {}
         self.states: Counter[TrialState] = Counter()
         self.n_done = 0
@@ -45,6 +47,8 @@ class Tally:
         for trial in trials.values():
             if trial.state.is_end:
                 self._count(trial)
+            elif trial.state is TrialState.PAUSED:
+                self.pause(trial)
             else:
                 self.start(trial)
         self.incumbents = incumbents_of(trials.values(), spec.direction)
@@ -52,8 +56,15 @@ class Tally:
         self._marks = deque([(at, self.n_done)])
 
     def start(self, trial: Trial) -> None:
-        """A trial runs."""
+        """A trial runs, or goes on."""
+        self.paused.pop(trial.id, None)
         self.running[trial.id] = trial
+
+    def pause(self, trial: Trial) -> None:
+        """A trial left its worker to others."""
+        self.running.pop(trial.id, None)
+        self.reports.pop(trial.id, None)
+        self.paused[trial.id] = trial
 
     def report(self, trial: Trial, report: Report) -> None:
         """A trial reported; if it has ended, nobody wants to know."""
@@ -63,6 +74,7 @@ class Tally:
     def end(self, trial: Trial) -> None:
         """A trial does not run any more."""
         self.running.pop(trial.id, None)
+        self.paused.pop(trial.id, None)
         self.reports.pop(trial.id, None)
         self._count(trial)
         self.incumbents.add(trial)

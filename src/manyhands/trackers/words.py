@@ -70,14 +70,15 @@ def beginning(tally: Tally) -> str:
 def earlier_runs(tally: Tally) -> list[str]:
     """What is there already, if anything is."""
     n_again = len(tally.running)
-    if not tally.n_before and not n_again:
+    if not tally.n_before and not n_again and not tally.paused:
         return []
     counts = ", ".join(_states(tally)) or "none ended"
     done = f"after {_count(tally.n_before, 'trial')} of earlier runs ({counts})"
     best = "".join(f", {words}" for words in best_so_far(tally))
     best += "" if tally.incumbents.best is None else f" by trial {tally.incumbents.best.id}"
     again = f"; {n_again} that had not ended run again" if n_again else ""
-    return [f"Study {tally.spec.name!r} goes on {done}{best}{again}."]
+    paused = f"; {_count(len(tally.paused), 'trial')} paused" if tally.paused else ""
+    return [f"Study {tally.spec.name!r} goes on {done}{best}{again}{paused}."]
 
 
 def progress(tally: Tally) -> str:
@@ -89,7 +90,8 @@ def facts(tally: Tally, at: float) -> list[str]:
     """The numbers that one wants to see while waiting."""
     # a trial can keep as many workers busy as it has splits, so these are named for what they are
     running = f"{tally.n_running}" if tally.spec.n_splits is None else _count(tally.n_running, "trial")
-    words = [f"{running} running", *_states(tally), *_lost(tally)]
+    paused = [f"{len(tally.paused)} paused"] if tally.paused else []
+    words = [f"{running} running", *paused, *_states(tally), *_lost(tally)]
     pace = tally.pace(at)
     if pace is not None:
         words.append(f"{pace * 60:.3g} trials/min" if pace < 10 else f"{pace:.0f} trials/s")
@@ -105,7 +107,8 @@ def time_left(tally: Tally, at: float) -> list[str]:
 def ending(tally: Tally, at: float, reason: str) -> str:
     """What came out, how long it took, and why it is over."""
     took = f"{'this run ' if tally.n_before else ''}in {show_seconds(at - tally.began_at)}"
-    words = [*(_states(tally) or ["no trial ended"]), *_lost(tally), *best_so_far(tally), took]
+    paused = [f"{len(tally.paused)} paused"] if tally.paused else []
+    words = [*(_states(tally) or ["no trial ended"]), *paused, *_lost(tally), *best_so_far(tally), took]
     return f"Study {tally.spec.name!r}: {', '.join(words)}. It ended because {one_line(reason)}."
 
 
