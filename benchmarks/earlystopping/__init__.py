@@ -1,0 +1,1 @@
+"""What early stopping saves when real models are trained, and what it loses by that."""
