@@ -4,7 +4,7 @@ import sys
 
 from benchmarks.running import run_subjects
 
-_SUBJECTS = ("imports", "coldstart", "overhead", "reports", "simulator", "ending", "history", "memory")
+_SUBJECTS = ("imports", "coldstart", "overhead", "reports", "simulator", "population", "ending", "history", "memory")
 
 if __name__ == "__main__":
     sys.exit(run_subjects("benchmarks", _SUBJECTS, sys.argv[1:]))

@@ -29,6 +29,7 @@ from manyhands.search import Search, Settings
 from manyhands.space import Point, Space
 from manyhands.transfer import Former, carried_over, check_learns
 from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
+from manyhands.worker.checkpoints import Checkpoints
 from manyhands.worker.result import Unclear, number, read_result
 
 
@@ -101,14 +102,17 @@ class Study:
         self._hold(search, name, keys)
 
     @classmethod
-    def _around(cls, search: Search, name: str, metric: Metric, archive: Archive | None = None) -> "Study":
-        """The study of a search that somebody else drives, or drove."""
+    def _around(
+        cls, search: Search, name: str, metric: Metric, archive: Archive | None = None, checkpoints: str | None = None
+    ) -> "Study":
+        """The study of a search that somebody else drives, or drove; its checkpoints, if they outlive that."""
         study = cls.__new__(cls)
         study._hold(search, name, metric, archive)
+        study._checkpoints = checkpoints
         return study
 
     @classmethod
-    def _of_history(cls, history: History, space: Space, archive: Archive) -> "Study":
+    def _of_history(cls, history: History, space: Space, archive: Archive, checkpoints: str) -> "Study":
         """A stored study, to look at."""
         spec = history.spec
         settings = Settings(direction=spec.direction, seed=spec.seed, max_trials=0)
@@ -117,12 +121,13 @@ class Study:
         for trial in history.trials:  # restoring made ready to run what had not ended; here it stays as it is stored
             search.trials[trial.id] = replace(trial, params=space.build(trial.point))
         search.end_reason = history.end_reason or None
-        return cls._around(search, spec.name, spec.metric, archive)
+        return cls._around(search, spec.name, spec.metric, archive, checkpoints)
 
     def _hold(self, search: Search, name: str, metric: Metric, archive: Archive | None = None) -> None:
         self._search = search
         self._metric = metric
         self._archive = archive
+        self._checkpoints: str | None = None
         self._clock = SystemClock()
         self._lock = RLock()  # trials may be asked for and told by many threads
         self.name = name
@@ -209,6 +214,38 @@ class Study:
         """What a trial reported on its way, in the order of arrival; its learning curve, if it is in one piece."""
         trial_id = self._known(trial).id
         return self._archive.reports_of(trial_id) if self._archive is not None else []
+
+    def checkpoint(self, trial: Trial | int | None = None, *, split: int = 0) -> Any:
+        """Return the object that a trial saved last, by ``trial.save(obj)``.
+
+        It is unpickled by this very process, which runs whatever code the pickle names: ask for it only where you trust
+        whoever can write to the place of the checkpoints.
+
+        Of most trials there is none any more: see ``checkpoints`` of ``mh.tune`` for which are kept.
+
+        Args:
+            trial: The trial, or its number; the best one if not given.
+            split: Which of its splits, if trials have them.
+
+        Raises:
+            NoResultError: There is none, or the checkpoints of this study went with its run; or there is no best trial.
+            SettingsError: There is no such trial.
+            OSError: The place where checkpoints are cannot be reached.
+        """
+        found = self.best_trial if trial is None else self._known(trial)
+        if self._checkpoints is None:
+            raise NoResultError(
+                f"The study {self.name!r} has no checkpoints: it is in memory only, and they went with its run. "
+                f"Give mh.tune a store= or checkpoints=."
+            )
+        missing = object()
+        saved = Checkpoints(self._checkpoints, found.id, split).restore(missing)
+        if saved is missing:
+            raise NoResultError(
+                f"Trial {found.id} has no checkpoint below {self._checkpoints}: it saved none, or it was removed, as "
+                f"are those of most trials that ended and are not the best one."
+            )
+        return saved
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat dict a trial: params as ``params.NAME``, metrics as ``metrics.NAME``, inactive ones absent.

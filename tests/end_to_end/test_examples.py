@@ -108,6 +108,17 @@ def test_a_scheduler_of_ones_own_stops_poor_trials_and_says_why(tmp_path: Path) 
     assert float(re.search(r"rate +([\d.]+)", out)[1]) > 0.05  # type: ignore[index]
 
 
+def test_a_population_finds_a_schedule_of_rates_that_no_fixed_one_can_match(tmp_path: Path) -> None:
+    first, way, last = run("population.py", tmp_path).splitlines()
+    ours, _, fixed, _ = numbers(first)
+    rates = numbers(way)
+
+    assert ours < fixed / 2
+    assert len(rates) > 3
+    assert rates[-1] < rates[0] / 2
+    assert numbers(last) == [60]
+
+
 def test_a_second_run_goes_on_where_the_first_one_ended(tmp_path: Path) -> None:
     first, second = run("resume.py", tmp_path), run("resume.py", tmp_path)
 
