@@ -20,6 +20,7 @@ from manyhands.events import (
     EndSearch,
     Idled,
     Logged,
+    Reported,
     Save,
     Saved,
     SaveReports,
@@ -91,6 +92,8 @@ class Driver:
         self._logs: list[tuple[Part, str]] = []  # the same
         self._waiting_since: float | None = None
         self._explanation = ""
+        self._deadline: float | None = None  # of the search, as it stands
+        self._can_prepare = False  # the same
         self._ended = False
         self._interrupted = False
         self._ticked_at = 0.0
@@ -135,7 +138,8 @@ class Driver:
         if isinstance(event, Logged):
             self._logs.append((event.part, event.text))
             self._each_tracker("logged", event.part.trial_id, event.text)
-            self._start_waiting()
+            if self._waiting_since is None:
+                self._start_waiting()
             return
         self._handle(event)
         if self._executor.is_busy:
@@ -146,13 +150,18 @@ class Driver:
     def _handle(self, event: AnyEvent) -> None:
         if self._recorder is not None:
             self._recorder(event)
-        for command in self._search.handle(event):
+        search = self._search
+        commands = search.handle(event)
+        if not isinstance(event, Reported):  # by far the most frequent, and it changes neither
+            self._deadline, self._can_prepare = search.next_deadline(), search.can_prepare
+        for command in commands:
             match command:
                 case SaveReports():
                     self._saves.append(command)
-                    self._start_waiting()
+                    if self._waiting_since is None:
+                        self._start_waiting()
                     if self._trackers:
-                        self._each_tracker("reported", self._search.trials[command.part.trial_id], command.reports)
+                        self._each_tracker("reported", search.trials[command.part.trial_id], command.reports)
                 case SaveTrial(trial):
                     (self._outcomes if trial.state.is_end else self._saves).append(command)
                     self._commands.append(command)
@@ -169,7 +178,7 @@ class Driver:
             commands, self._commands = self._commands, []
             self._write()
             self._tell(commands)
-        while self._search.can_prepare and not self._ended:
+        while self._can_prepare and not self._ended:
             self._handle(Idled(at=self._clock.now()))
 
     def _write(self) -> None:
@@ -189,37 +198,39 @@ class Driver:
 
     def _tell(self, commands: Sequence[AnyCommand]) -> None:
         """Everything is on disk: now it may be known."""
-        for command in commands:
-            if isinstance(command, StartPart):
-                self._executor.perform(command)
-        saved = [c.trial.id for c in commands if isinstance(c, SaveTrial) and c.trial.state.is_end]
-        if saved:
-            self._handle(Saved(trial_ids=saved, at=self._clock.now()))
+        trials = []
         for command in commands:
             match command:
-                case SaveTrial(trial) if self._trackers:
-                    self._each_tracker(_HOOKS.get(trial.state, "trial_ended"), trial)
+                case StartPart():
+                    self._executor.perform(command)
+                case SaveTrial(trial):
+                    trials.append(trial)
                 case EndSearch():
                     self._ended = True
+        ended = [trial.id for trial in trials if trial.state.is_end]
+        if ended:
+            self._handle(Saved(trial_ids=ended, at=self._clock.now()))
+        if self._trackers:
+            for trial in trials:
+                self._each_tracker(_HOOKS.get(trial.state, "trial_ended"), trial)
 
     def _start_waiting(self) -> None:
-        if self._waiting_since is None:
-            self._waiting_since = self._clock.now()
+        self._waiting_since = self._clock.now()
 
     def _is_due(self) -> bool:
         return self._waiting_since is not None and self._clock.now() - self._waiting_since >= self._pace.hurry_s
 
     def _patience(self) -> float:
         wait = self._pace.patience_s if self._waiting_since is None else self._pace.hurry_s
-        deadline = self._search.next_deadline()
-        return wait if deadline is None else max(0.0, min(wait, deadline - self._clock.now()))
+        return wait if self._deadline is None else max(0.0, min(wait, self._deadline - self._clock.now()))
 
     def _look_at_clock(self) -> None:
         now = self._clock.now()
         if self._interrupted:
             self._interrupted = False
             self._handle(StopAsked(reason="it was interrupted by Ctrl-C", at=now))
-        self._look_at_deadline()
+        if self._deadline is not None and self._deadline <= now:
+            self._handle(Ticked(at=now))
         if now - self._ticked_at >= self._pace.patience_s:
             self._ticked_at = now
             self._store.beat()
@@ -234,8 +245,7 @@ class Driver:
             self._each_tracker("explained", text)
 
     def _look_at_deadline(self) -> None:
-        deadline = self._search.next_deadline()
-        if deadline is not None and deadline <= self._clock.now():
+        if self._deadline is not None and self._deadline <= self._clock.now():
             self._handle(Ticked(at=self._clock.now()))
 
     def _on_ctrl_c(self) -> None:

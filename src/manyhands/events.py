@@ -1,7 +1,8 @@
 """What happens to a study, and what it wants done: everything that crosses its border.
 
 Events are past tense and carry the time; a study has no clock. Commands are imperative. Both are plain values that
-msgspec can write and read, so a run can be recorded and replayed.
+msgspec can write and read, so a run can be recorded and replayed. Nothing in them leads back to them, so the garbage
+collector need not look at them.
 """
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ from manyhands.trial import Failure, Part, Report, Result, Trial
 # -- events ------------------------------------------------------------------------------------------------------
 
 
-class Event(Struct, frozen=True, tag=True, kw_only=True):
+class Event(Struct, frozen=True, tag=True, kw_only=True, gc=False):
     """The root of all events.
 
     Attributes:
@@ -59,10 +60,14 @@ class PartFailed(Event, frozen=True):
 
 
 class PartStopped(Event, frozen=True):
-    """A part left its objective because it was told to (for a stop or a pause), or for a reason of its own."""
+    """A part left its objective because it was told to (for a stop or a pause), or for a reason of its own.
+
+    ``seconds``: see ``PartFinished``.
+    """
 
     part: Part
     reason: str = ""
+    seconds: float | None = None
 
 
 class PartReturned(Event, frozen=True):
@@ -122,7 +127,7 @@ AnyEvent = SearchEvent | Logged
 # -- commands ----------------------------------------------------------------------------------------------------
 
 
-class Command(Struct, frozen=True, tag=True):
+class Command(Struct, frozen=True, tag=True, gc=False):
     """The root of all commands."""
 
 

@@ -19,6 +19,7 @@ class Job:
             objectives one key each, or None for ``"values"``.
         n_objectives: How many values the objective returns.
         checkpoints: The folder, or fsspec URL, below which trials keep their checkpoints.
+        is_judged: Whether a scheduler judges what trials report, so that its answer is worth a moment's wait.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Job:
         metric: str | tuple[str, ...] | None = None,
         n_objectives: int = 1,
         checkpoints: str = "",
+        is_judged: bool = False,
     ):
         self.objective = objective
         self.template = template
@@ -37,3 +39,4 @@ class Job:
         self.metric = metric
         self.n_objectives = n_objectives
         self.checkpoints = checkpoints
+        self.is_judged = is_judged

@@ -1,4 +1,7 @@
-"""A trial and what is known of it: frozen values, replaced and never changed."""
+"""A trial and what is known of it: frozen values, replaced and never changed.
+
+They lead back to nobody, so the garbage collector need not look at them (``gc=False``).
+"""
 
 import math
 from enum import StrEnum
@@ -24,10 +27,10 @@ class TrialState(StrEnum):
     INTERRUPTED = "interrupted"
     PAUSED = "paused"
 
-    @property
-    def is_end(self) -> bool:
-        """Whether the trial has its outcome, for good."""
-        return self in (TrialState.FINISHED, TrialState.FAILED, TrialState.STOPPED)
+    is_end: bool  #: whether the trial has its outcome, for good
+
+    def __init__(self, word: str):
+        self.is_end = word in ("finished", "failed", "stopped")  # asked several times for every trial
 
 
 class Part(Struct, frozen=True, array_like=True, gc=False):
@@ -61,7 +64,7 @@ class Report(Struct, frozen=True, array_like=True, gc=False):
     at: float = 0.0
 
 
-class Result(Struct, frozen=True, array_like=True):
+class Result(Struct, frozen=True, array_like=True, gc=False):
     """What an objective returned.
 
     Attributes:
@@ -101,7 +104,7 @@ class Failure(Struct, frozen=True, array_like=True):
     fatal: bool = False
 
 
-class Trial(Struct, frozen=True):
+class Trial(Struct, frozen=True, gc=False):
     """One set of params and what became of it.
 
     Attributes:
@@ -113,7 +116,8 @@ class Trial(Struct, frozen=True):
             failed one, and with several objectives.
         variance: Of the noise in ``value`` (or in the first of ``values``), if known. Over splits their
             Bessel-corrected variance.
-        metrics: What else the objective returned; over splits the mean of what is a number.
+        metrics: What else the objective returned; over splits the mean of what is a number. Of a trial in one piece
+            also what it reported last under other names, and of one that returned nothing, that alone.
         split_values: The value of each split (with several objectives, its values), in order; empty for a trial in one
             piece.
         reason: Why it failed, was stopped or is paused, in one line.

@@ -82,7 +82,7 @@ class SimulatedTrial:
             self._unsaved = None
 
 
-class Step(Struct):
+class Step(Struct, frozen=True, gc=False):
     """What a simulated objective does next.
 
     Attributes:
@@ -105,12 +105,15 @@ class Curve:
         job: What the workers have to do; its objective yields.
         start: Which part this is, and its params.
         checkpoints: What all trials saved last.
+
+    Attributes:
+        trial: What the objective is given, if it asks for one; it is to ``keep`` at the end of each step.
     """
 
     def __init__(self, job: Job, start: StartPart, checkpoints: Checkpoints):
         self._job = job
         self._point = start.point
-        self._trial = SimulatedTrial(start.part, start.parent, checkpoints)
+        self.trial = SimulatedTrial(start.part, start.parent, checkpoints) if job.takes_trial else None
         self._steps: Iterator[object] | None = None
         self._n_reports = 0
         self._n_at_once = 0
@@ -134,14 +137,10 @@ class Curve:
         except BaseException as error:  # as for a real objective: see manyhands.worker.run
             return _failure(error)
 
-    def keep(self) -> None:
-        """The step is done: what the objective saved before it counts."""
-        self._trial.keep()
-
     def _begin(self) -> Iterator[object]:
         job = self._job
         params = fill(job.template, self._point)
-        returned = job.objective(params, self._trial) if job.takes_trial else job.objective(params)
+        returned = job.objective(params, self.trial) if job.takes_trial else job.objective(params)
         if isinstance(returned, str | dict) or not hasattr(returned, "__iter__"):
             raise Unclear(f"the objective returned {returned!r}. {_HOW}", fatal=True)
         return iter(returned)
@@ -149,18 +148,18 @@ class Curve:
     def _read(self, item: object) -> Step:
         if not isinstance(item, tuple | list) or not 2 <= len(item) <= 3:
             raise Unclear(f"the objective yielded {item!r}. {_HOW}", fatal=True)
-        seconds = self._read_seconds(item[0])
-        if item[1] is None:
+        seconds, given = self._read_seconds(item[0]), item[1]
+        if given is None:
             return Step(seconds, None, None, _NO_METRICS)
         metrics = self._read_metrics(item[2]) if len(item) == 3 else _NO_METRICS
-        value = item[1] if type(item[1]) is float else number(item[1])
+        value = given if type(given) is float else number(given)
         if value is None:
-            raise Unclear(f"the objective yielded {item[1]!r} as a value, which is not a number")
+            raise Unclear(f"the objective yielded {given!r} as a value, which is not a number")
         step = self._n_reports
+        self._n_reports = step + 1
         if "step" in metrics:
             step = _whole(metrics["step"])
             metrics = {key: kept for key, kept in metrics.items() if key != "step"}
-        self._n_reports += 1
         self._last, self._metrics = value, metrics
         return Step(seconds, step, value if math.isfinite(value) else None, metrics)
 

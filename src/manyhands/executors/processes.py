@@ -297,9 +297,9 @@ class Processes:
             case messages.Failed(part, failure, seconds):
                 self._answered(child, part)
                 self._deliver(PartFailed(part=part, failure=failure, seconds=seconds, at=at))
-            case messages.Stopped(part, reason):
+            case messages.Stopped(part, reason, seconds):
                 self._answered(child, part)
-                self._deliver(PartStopped(part=part, reason=reason, at=at))
+                self._deliver(PartStopped(part=part, reason=reason, seconds=seconds, at=at))
             case messages.Returned(part):
                 self._answered(child, part)
                 self._deliver(PartReturned(part=part, at=at))

@@ -13,13 +13,14 @@ without a report, and an infinite time is a hang: only its time limit, or a faul
 
 Trials save checkpoints, and go on from them, by ``trial.save`` and ``trial.restore``; they are kept in memory. An
 executor that is used for a second search goes on from the time at which the first one ended, and the trials of a study
-that is taken up again find their checkpoints.
+that is taken up again find their checkpoints. A study that comes from a store goes on from the latest time that its
+trials know; faults and time limits count from there.
 """
 
-import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 from msgspec import Struct
@@ -43,7 +44,7 @@ from manyhands.events import (
 )
 from manyhands.executors.curve import Checkpoints, Curve, Step
 from manyhands.job import Job
-from manyhands.trial import Failure, Part, Report, Result
+from manyhands.trial import Failure, Part, Report, Result, Trial
 
 _REPLACED_AFTER_S = 1.0  # a worker that was killed by the search
 
@@ -55,7 +56,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 
     Attributes:
         worker: Which one, from 0.
-        at_s: When, in seconds from the start of the simulation.
+        at_s: When, in seconds from the start of the search.
         lost_for_s: How long it is gone then; infinity for good. A worker that is lost at 0 seconds joins late.
         speed: How fast it is from then on, also in what it is just doing: with 0.5 everything takes twice as long, and
             with 0 it stands still until the next fault.
@@ -83,6 +84,10 @@ class SimulatedClock:
     def now(self) -> float:
         """Seconds since 1970."""
         return self.at
+
+    def go_on_from(self, trials: Iterable[Trial]) -> None:
+        """Begin when the last of these trials began or ended, if that is later than now."""
+        self.at = max((self.at, *(trial.ended_at or trial.started_at for trial in trials)))
 
 
 class _Worker:
@@ -194,7 +199,7 @@ class Simulated:
         until = self.clock.at + timeout_s
         agenda = self._agenda
         while agenda and agenda[0][0] <= until:
-            at, n, happen, subject = heapq.heappop(agenda)
+            at, n, happen, subject = heappop(agenda)
             if isinstance(subject, _Worker) and subject.due != n:
                 continue  # something came between
             self.clock.at = at
@@ -206,21 +211,18 @@ class Simulated:
 
     def perform(self, command: AnyCommand) -> None:
         """Give a worker work, or take it away."""
-        worker = self._by_name.get(getattr(command, "worker", ""))
-        if worker is None:
-            return
         match command:
-            case StartPart():
+            case StartPart(name) if worker := self._by_name.get(name):
                 worker.parts.append(command)
                 if len(worker.parts) == 1:
                     self._begin(worker)
-            case StopPart(_, part, reason):
-                if any(start.part == part for start in worker.parts):
+            case StopPart(name, part, reason) if worker := self._by_name.get(name):
+                if part in [start.part for start in worker.parts]:
                     worker.stops[part] = reason
-            case RecallParts():
+            case RecallParts(name) if worker := self._by_name.get(name):
                 while len(worker.parts) > 1:
                     self._plan(0.0, self._give_back, worker.parts.pop().part)
-            case KillWorker():
+            case KillWorker(name) if name in self._by_name:
                 self._plan(0.0, self._kill, command)
 
     def close(self) -> None:
@@ -295,11 +297,12 @@ class Simulated:
         self._plan_for(worker, in_s, self._finish_step)
 
     def _finish_step(self, worker: _Worker) -> None:
-        step, part, at = worker.step, worker.parts[0].part, self.clock.at
+        step, curve, part, at = worker.step, worker.curve, worker.parts[0].part, self.clock.at
         assert step is not None  # noqa: S101
-        assert worker.curve is not None  # noqa: S101
+        assert curve is not None  # noqa: S101
         worker.step = None
-        worker.curve.keep()
+        if curve.trial is not None:
+            curve.trial.keep()
         if step.number is not None:
             report = Report(step.number, step.value, step.metrics, at + worker.clock_s)
             self._deliver(Reported(part=part, reports=[report], at=at))
@@ -326,7 +329,7 @@ class Simulated:
         elif isinstance(outcome, Failure):
             self._deliver(PartFailed(part=part, failure=outcome, seconds=spent_s, at=at))
         else:
-            self._deliver(PartStopped(part=part, reason=outcome, at=at))
+            self._deliver(PartStopped(part=part, reason=outcome, seconds=spent_s, at=at))
 
     def _give_back(self, part: Part) -> None:
         self._deliver(PartReturned(part=part, at=self.clock.at))
@@ -335,15 +338,14 @@ class Simulated:
 
     def _plan(self, in_s: float, happen: Callable[[Any], None], subject: Any) -> None:
         self._n_planned += 1  # what is planned for the same moment happens in the order of its planning
-        heapq.heappush(self._agenda, (self.clock.at + in_s, self._n_planned, happen, subject))
+        heappush(self._agenda, (self.clock.at + in_s, self._n_planned, happen, subject))
 
     def _plan_for(self, worker: _Worker, in_s: float, happen: Callable[[_Worker], None]) -> None:
         """Plan what a worker does next, instead of what was planned for it before; never, if that is infinitely far."""
+        self._n_planned += 1
+        worker.due = self._n_planned
         if in_s < math.inf:
-            self._plan(in_s, happen, worker)
-            worker.due = self._n_planned
-        else:
-            worker.due = 0
+            heappush(self._agenda, (self.clock.at + in_s, worker.due, happen, worker))
 
     def _standstill(self) -> str:
         n_hanging = sum(bool(worker.parts) for worker in self._workers)

@@ -62,6 +62,8 @@ class ASHAScheduler(StoppingScheduler):
 
         Multiples of the golden ratio fill the unit interval evenly, so any run of trials has nearly the shares due.
         """
+        if self.brackets == 1:
+            return 0
         return min(bisect_right(self._bounds, trial_id * _GOLDEN % 1.0), self.brackets - 1)
 
     def _reset(self) -> None:

@@ -40,11 +40,11 @@ class StoppingScheduler:
         """Return why the trial should stop or pause, or None; see ``manyhands.ports.Scheduler``."""
         if trial_id in self._verdicts:
             return self._verdicts[trial_id]
-        last = self._last_steps.get(trial_id)
-        if last is not None and report.step <= last:
+        step = report.step
+        if step <= self._last_steps.get(trial_id, -math.inf):
             return None
-        self._last_steps[trial_id] = report.step
-        verdict = self._judge(trial_id, report.step, loss if math.isfinite(loss) else math.inf)
+        self._last_steps[trial_id] = step
+        verdict = self._judge(trial_id, step, loss if math.isfinite(loss) else math.inf)
         if verdict is not None:
             self._verdicts[trial_id] = verdict
         return verdict

@@ -1,11 +1,11 @@
 """Rungs: the steps at which trials are compared, and what was seen there."""
 
-from bisect import bisect_left, insort
+from bisect import insort
 
 from msgspec import Struct
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """How a loss compares with those seen at its rung.
 
     Attributes:
@@ -45,8 +45,9 @@ class Rungs:
     def enter(self, trial_id: int, step: int, loss: float) -> Verdict | None:
         """Return how a report compares with others; None if it reaches no new rung."""
         upcoming = self._next_rungs.get(trial_id, self.first)
+        last = step if self.end is None else min(step, self.end - 1)  # from the end on there are no rungs
         rung = None
-        while upcoming <= step and not self._is_end(upcoming):
+        while upcoming <= last:
             rung = upcoming
             upcoming *= self.reduction
         if rung is None:
@@ -62,7 +63,5 @@ class Rungs:
         n_going_on = n // self.reduction or self.at_least
         if n_going_on is None:
             return Verdict(rung, n, None, True)
-        return Verdict(rung, n, losses[n_going_on - 1], bisect_left(losses, loss) < n_going_on)
-
-    def _is_end(self, step: int) -> bool:
-        return self.end is not None and step >= self.end
+        bound = losses[n_going_on - 1]
+        return Verdict(rung, n, bound, loss <= bound)

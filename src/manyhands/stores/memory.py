@@ -48,13 +48,14 @@ class MemoryStore:
         self._logs.add(logs)  # first, as nothing else can fail
         for save in saves:
             match save:
+                case SaveReports():  # by far the most frequent
+                    for report in save.reports:
+                        self._reports.append((save.part, report))
                 case SaveTrial(trial):
                     self._trials[trial.id] = trial
                     self._moments.append(Moment(trial.id, trial.state, len(self._reports)))
                 case SaveSplit(trial_id, split, result):
                     self._splits.setdefault(trial_id, {})[split] = result
-                case SaveReports(part, reports):
-                    self._reports += [(part, report) for report in reports]
 
     def beat(self) -> None:
         """Nobody else could be waiting for it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from marshal import loads
-from select import POLLIN, poll
+from select import POLLIN, POLLOUT, poll
 
 from manyhands.wire.frames import MAX_BYTES, Frames, frame
 from manyhands.wire.msgpack_writer import encode
@@ -33,6 +33,13 @@ class Line:
         self._frames = Frames()
         self._readable = poll()
         self._readable.register(fd, POLLIN)
+        self._writable = poll()
+        self._writable.register(fd, POLLOUT)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether a message of common size would be gone at once, without a wait for the other end to read."""
+        return bool(self._writable.poll(0))
 
     def say(self, *message: object) -> None:
         """Send one message, whole.

@@ -1,6 +1,6 @@
 """A worker process: it reads what to do from its line to the driver, does it, and says how it went.
 
-    main thread      waits for parts, runs the objective, sends outcomes
+    main thread      waits for parts, runs the objective, sends outcomes, and reports that somebody judges
     reader thread    takes what the driver says; ten times a second sends on what the objective reported and printed
 
 Searches of a second or two wait for this file more than for anything else, so it and all below it do without modules
@@ -88,8 +88,10 @@ class Worker:
             return None
 
     def _run(self, job: Job, key: PartKey, point: dict[str, float], parent: int | None) -> None:
+        params = fill(job.template, point)
+        hurry = self._hurry if job.is_judged else None
         handle = TrialHandle(
-            key, fill(job.template, point), job.checkpoints, self._report, parent=parent, scratch=self._scratch
+            key, params, job.checkpoints, self._report, parent=parent, scratch=self._scratch, hurry=hurry
         )
         self._current_key, self._current = key, handle
         began = time.perf_counter()
@@ -111,6 +113,14 @@ class Worker:
         if len(self._reports) >= _FLUSH_REPORTS:
             with self._speaking:
                 self._say_reports()
+
+    def _hurry(self) -> None:
+        """Send at once what was reported; if that would have to wait for anything, the other thread will."""
+        if self._line.is_clear and self._speaking.acquire(False):
+            try:
+                self._say_reports()
+            finally:
+                self._speaking.release()
 
     # -- both threads ------------------------------------------------------------------------------------------
 
