@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench bench-quality bench-spark clean
+.PHONY: demo test bench bench-quality bench-multifidelity bench-earlystopping bench-spark clean
 
 # Tune three kinds of model on real data, with all cores. Ctrl-C it, or kill it, and start it again.
 demo: $(VENV)/.demo
@@ -24,6 +24,14 @@ bench-quality: $(VENV)/.bench-quality
 	$(BIN)/python -m benchmarks.quality --samplers auto gp tpe random --peers --p 32 --seeds 1
 	$(BIN)/python -m benchmarks.quality.parallel --samplers auto gp tpe random --peers optuna-tpe hyperopt optuna-gp
 	$(BIN)/python -m benchmarks.quality.cost --samplers auto gp tpe random --peers optuna-tpe hyperopt optuna-gp smac
+
+# Early stopping on learning curves in simulated time, beside other libraries: hours, as some of those think for long.
+bench-multifidelity: $(VENV)/.bench-multifidelity
+	$(BIN)/python -m benchmarks.multifidelity
+
+# Early stopping of real models, with local processes and on Spark: some ten minutes.
+bench-earlystopping: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.earlystopping
 
 # A cluster of workers on this machine, beside SparkTrials, joblib-spark and plain Spark jobs: half an hour.
 bench-spark: $(VENV)/.bench
@@ -54,4 +62,8 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/.pip
 
 $(VENV)/.bench-quality: pyproject.toml | $(VENV)/.pip
 	$(BIN)/pip install --quiet --editable ".[all]" --group dev --group bench-quality
+	touch $@
+
+$(VENV)/.bench-multifidelity: pyproject.toml | $(VENV)/.pip
+	$(BIN)/pip install --quiet --editable ".[all]" --group dev --group bench-multifidelity
 	touch $@

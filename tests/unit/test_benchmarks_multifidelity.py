@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -297,10 +298,24 @@ def test_being_as_good_as_a_peer_is_not_being_better():
 # -- methods -------------------------------------------------------------------------------------------------------
 
 
-def test_only_methods_of_what_is_installed_are_run():
-    here, away = peers.installed(), peers.missing()
-    assert not set(here) & set(away)
-    assert {m for group in (here, away) for methods in group.values() for m in methods} == set(peers.PEERS)
+def test_what_cannot_be_run_is_named_by_its_library(monkeypatch):
+    def version(name):
+        if name != "syne-tune":
+            raise metadata.PackageNotFoundError(name)
+        return "0.16.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    away = peers.missing()
+    assert list(away) == ["optuna>=5", "syne-tune<0.15", "ray"]
+    assert away["ray"] == ["ray:asha"]
+
+
+def test_slow_methods_are_run_on_some_data_sets_only():
+    assert all(peers.runs_on("syne-tune:asha", place, 17, seed) for place in range(17) for seed in range(2))
+    assert [place for place in range(17) if peers.runs_on("optuna:gp", place, 17, 0)] == [0, 3, 6, 9, 12, 15]
+    assert [place for place in range(4) if peers.runs_on("optuna:gp", place, 4, 0)] == [0, 1, 2, 3]
+    assert not peers.runs_on("optuna:gp", 0, 4, 1)
+    assert set(peers.PEERS) > peers.SLOW
 
 
 def test_optuna_prunes_as_it_is_asked_to():
