@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "past": {"ports", "trial"},
     "rules": {"errors", "checks", "objectives", "ports", "samplers", "trial"},
     "samplers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
-    "schedulers": {"errors", "checks", "objectives", "trial", "ports"},
+    "schedulers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
     "timed": {"space", "trial", "ports"},
     "search": {"errors", "space", "trial", "events", "ports", "objectives", "incumbents", "splits"}
     | {"past", "timed", "transfer", "work"},

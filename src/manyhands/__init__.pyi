@@ -45,9 +45,13 @@ from manyhands.samplers.random import RandomSampler as RandomSampler
 from manyhands.samplers.sobol import SobolSampler as SobolSampler
 from manyhands.samplers.tpe.sampler import TPESampler as TPESampler
 from manyhands.schedulers.asha import ASHAScheduler as ASHAScheduler
+from manyhands.schedulers.auto import AutoScheduler as AutoScheduler
+from manyhands.schedulers.forecast import ForecastScheduler as ForecastScheduler
 from manyhands.schedulers.hyperband import HyperbandScheduler as HyperbandScheduler
 from manyhands.schedulers.median import MedianScheduler as MedianScheduler
 from manyhands.schedulers.patience import PatienceScheduler as PatienceScheduler
+from manyhands.schedulers.pb2 import PB2Scheduler as PB2Scheduler
+from manyhands.schedulers.pbt import PBTScheduler as PBTScheduler
 from manyhands.schedulers.promotion import ASHAPromotionScheduler as ASHAPromotionScheduler
 from manyhands.schedulers.threshold import ThresholdScheduler as ThresholdScheduler
 from manyhands.simulation import simulate as simulate

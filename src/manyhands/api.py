@@ -92,15 +92,18 @@ def tune(
         metric: The key of the objective's dict that is optimised; for several objectives a list of keys.
         sampler: What proposes trials: ``"auto"``, ``"gp"``, ``"tpe"``, ``"random"``, ``"grid"``, ``"sobol"``,
             a sampler object of your own, or one of Optuna's.
-        scheduler: What may stop poor trials early, by their reports: ``"asha"``, ``"hyperband"``, ``"median"``, or a
-            scheduler object such as ``mh.ASHAScheduler(min_steps=4)`` or one of your own. None lets all run to their
-            end. Only for one objective.
+        scheduler: What may stop poor trials early, by their reports: ``"auto"``, ``"forecast"``, ``"asha"``,
+            ``"asha-promotion"``, ``"hyperband"``, ``"median"``, ``"pbt"``, ``"pb2"``, or a scheduler object such as
+            ``mh.AutoScheduler(max_steps=27)``, ``mh.ForecastScheduler``, ``mh.ASHAScheduler``,
+            ``mh.ASHAPromotionScheduler``, ``mh.HyperbandScheduler``, ``mh.MedianScheduler``, ``mh.PBTScheduler``,
+            ``mh.PB2Scheduler``, ``mh.PatienceScheduler``, ``mh.ThresholdScheduler``, or one of your own. None lets all
+            run to their end. Only for one objective, without ``splits``; ``docs/early-stopping.md`` says which to take.
         executor: Where workers run: ``"processes"`` of this machine, ``"spark"`` for the tasks of the active Spark
             session, ``"inline"`` in this very thread, or an executor object such as ``mh.Spark(...)``.
         seed: Same seed, same trials, when they run one after another. Not given: 0, or the stored study's own.
         timeout_s: End after so many seconds, whatever runs then being interrupted.
-        stop: Rules that may end the search early, such as ``mh.NoProgress(30)`` or, for one objective,
-            ``mh.Target(0.01)``.
+        stop: Rules that may end the search early, one or several, of which any may end it: ``mh.NoProgress(30)``,
+            ``mh.Budget(100.0)`` and, for one objective, ``mh.Target(0.01)`` and ``mh.RegretBound()``; or your own.
         max_failures: End when so many trials have failed.
         max_attempts: How often a trial is started before it fails, if its workers die.
         trial_timeout_s: The longest that a trial (each split of one) may run, in seconds; it then fails.
@@ -190,6 +193,8 @@ def tune(
     with ExitStack() as stack:
         stack.callback(chosen_store.close)
         history = chosen_store.open(spec, resume=resume)
+        if isinstance(chosen_executor, Simulated):
+            chosen_executor.clock.go_on_from(history.trials)
         settings = Settings(
             direction=goal,
             seed=history.spec.seed,
@@ -211,7 +216,8 @@ def tune(
             lessons=lessons,
             timer=time.perf_counter,
         )
-        search.restore(history, chosen_store.reports() if chosen_scheduler is not None else ())
+        listens = chosen_scheduler is not None or hasattr(chosen_sampler, "report")
+        search.restore(history, chosen_store.reports() if listens else ())
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
         shows_output = False if isinstance(chosen_executor, Inline) else show_output  # there it shows by itself
         console = [ConsoleTracker(planted, shows_output=shows_output)] if progress else []
@@ -228,14 +234,22 @@ def tune(
             metric=keys,
             n_objectives=n_objectives(goal),
             checkpoints=root,
+            is_judged=chosen_scheduler is not None,
         )
         driver.run(job)
-        study = Study._around(search, name, keys, _archive(chosen_store, name))
+        lasting = root if place is not None or isinstance(chosen_store, SqliteStore) else None
+        study = Study._around(search, name, keys, _archive(chosen_store, name), lasting)
     _raise_if_useless(search, study)
     return study
 
 
-def load_study(name: str, store: str | os.PathLike[str] = _DEFAULT_STORE, space: object = None) -> Study:
+def load_study(
+    name: str,
+    store: str | os.PathLike[str] = _DEFAULT_STORE,
+    space: object = None,
+    *,
+    checkpoints: str | os.PathLike[str] | None = None,
+) -> Study:
     """Return a stored study, to look at; it may be one that is running just now.
 
     Args:
@@ -243,14 +257,18 @@ def load_study(name: str, store: str | os.PathLike[str] = _DEFAULT_STORE, space:
         store: The file it is in.
         space: The space it was made with. Needed only where params hold objects that a file cannot keep, such as
             classes; without it those are stood in for by their names.
+        checkpoints: Where its trials keep what they save, if ``mh.tune`` was told; for ``study.checkpoint``.
 
     Raises:
+        SettingsError: ``checkpoints`` is no place for them.
         StudyNotFoundError: The store has no study of that name.
         StoreError: The store cannot be read.
     """
     history = load_history(store, name)
     planted = Space.from_spec(history.spec.space) if space is None else Space(space)
-    return Study._of_history(history, planted, StoredStudy(store, name))
+    place = read_place(checkpoints)
+    root = beside_store(store, history.spec) if place is None else below(place, history.spec, in_memory=False)
+    return Study._of_history(history, planted, StoredStudy(store, name), root)
 
 
 # -- the parts, from what the user gave ---------------------------------------------------------------------------

@@ -23,12 +23,14 @@ class Problem(Struct, frozen=True):
         seed: The one source of the sampler's randomness.
         n_objectives: How many losses are to be made small; more than one asks for the Pareto front.
         max_trials: When the search will end, if that is known.
+        max_steps: The step of a trial's last report, if that is known.
     """
 
     space: Space
     seed: int = 0
     n_objectives: int = 1
     max_trials: int | None = None
+    max_steps: int | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -55,6 +57,21 @@ class Outcome(Struct, frozen=True):
         return all(violation <= 0 for violation in self.violations)
 
 
+class Forecast(Struct, frozen=True):
+    """What is expected of a trial's end, as long as it is not known.
+
+    Attributes:
+        loss: The most probable one.
+        mean: The same in units in which what is expected is normally distributed. All forecasts that were made at the
+            same time have the same units.
+        deviation: Its standard deviation, in those units.
+    """
+
+    loss: float
+    mean: float
+    deviation: float
+
+
 class Sampler(Protocol):
     """Proposes the next trial, knowing every finished and every running one.
 
@@ -65,6 +82,13 @@ class Sampler(Protocol):
     A sampler may also have a method ``explain() -> str``: in one line, what it does and why, as things stand. It is
     asked now and then, and what it says is shown on the console (at the start, and whenever it changes) and in the
     study's summary. So it should be cheap, and change only if there is something new to say.
+
+    One that learns from unfinished trials may have two more methods:
+
+    - ``report(trial_id: int, point: Point, report: Report, loss: float) -> None``, which tells what a trial reported,
+      in studies of one objective without splits. It is asked for every report, and should be quick.
+    - ``forecast() -> Mapping[int, Forecast]``, which says what it expects of the trials that it knows of; empty if it
+      knows too little. A scheduler may ask for that: see ``Scheduler``.
 
     Attributes:
         learns: Whether outcomes change what is suggested. If not, trials may be proposed long before they start.
@@ -146,14 +170,19 @@ class Scheduler(Protocol):
     """Judges the reports of running trials against all others; for studies of one objective.
 
     Smaller losses are better, whatever the direction. After a stop or a pause, the trial's reports are not judged any
-    more. A scheduler may have three methods more:
+    more. A scheduler may have more:
 
     - ``start(direction: str) -> None``, which is called before the search begins: for one that speaks of the user's
       values.
+    - ``prepare(problem: Problem) -> None``, which is called after that: for one that has to know what is searched.
+    - ``consult(forecast: Callable[[], Mapping[int, Forecast]] | None) -> None``, which is called then: for one that
+      goes by the sampler's forecasts. None if this sampler makes none.
     - ``next_trial() -> Resume | Fork | Wait | None``, for one that says who is next. It is asked whenever a worker is
       free and no trial waits for one, before the sampler is; None leaves it to the sampler. A ``Resume`` or a ``Fork``
       is taken at once, or else as soon as there is a worker. A ``Fork`` beyond ``max_trials`` counts as a ``Wait``.
     - ``began(trial: Trial) -> None``, which tells that a trial begins, or goes on after a pause.
+    - ``explain() -> str``, as samplers have it.
+    - ``max_steps: int | None``, the step of a trial's last report, if that is known.
 
     A study that goes on gives a new scheduler its past: each report, outcome and beginning in their old order, but no
     question. So whatever ``next_trial`` has to remember should be noted in ``began``.

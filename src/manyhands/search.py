@@ -20,6 +20,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -69,7 +70,7 @@ from manyhands.ports import (
 )
 from manyhands.space import Point, Space
 from manyhands.splits import SplitValues, combine
-from manyhands.timed import TimedSampler
+from manyhands.timed import TimedSampler, explained
 from manyhands.transfer import Lessons
 from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
 from manyhands.work import WorkQueue
@@ -103,10 +104,12 @@ class _Stand(Struct, gc=False):
     Attributes:
         verdict: What the scheduler said to it last, if it had to leave.
         value: What it reported last.
+        metrics: The same, whatever else it was.
     """
 
     verdict: str | Pause | None = None
     value: float | None = None
+    metrics: dict[str, Any] = {}
 
 
 class Search:
@@ -158,6 +161,7 @@ class Search:
         self._scheduler = scheduler
         self._next_trial: Callable[[], object] | None = getattr(scheduler, "next_trial", None)
         self._began: Callable[[Trial], None] | None = getattr(scheduler, "began", None)
+        self._report: Callable[[int, Point, Report, float], None] | None = None  # of the sampler
         self._offer: Resume | Fork | None = None  # of the scheduler; waits for a worker
         self._rules = rules
         self._start_with = deque(start_with)
@@ -182,8 +186,16 @@ class Search:
         self._began_at: float | None = None
         self._last_at = 0.0
         self._rule_reasons: list[str] = []  # why the search should end, as its rules see it
-        problem = Problem(space, settings.seed, self._n_objectives, settings.max_trials)
+        max_steps = getattr(scheduler, "max_steps", None)
+        problem = Problem(space, settings.seed, self._n_objectives, settings.max_trials, max_steps)
         self._sampler.start(problem)
+        if scheduler is not None and hasattr(scheduler, "prepare"):
+            scheduler.prepare(problem)
+        if self._n_objectives == 1 and settings.n_splits is None:
+            self._report = getattr(sampler, "report", None)
+        consult = getattr(scheduler, "consult", None)
+        if consult is not None:
+            consult(None if self._report is None else getattr(sampler, "forecast", None))
         for rule in rules:
             if hasattr(rule, "start"):
                 rule.start(problem)
@@ -204,8 +216,9 @@ class Search:
 
     @property
     def explanation(self) -> str:
-        """What the sampler does and why, in its own words; empty if it has none."""
-        return self._sampler.explanation
+        """What the sampler and the scheduler do and why, in their own words; empty if they have none."""
+        said = (self._sampler.explanation, explained(self._scheduler))
+        return "; ".join(text for text in said if text)
 
     @property
     def sampler_seconds(self) -> float:
@@ -229,6 +242,8 @@ class Search:
 
     def next_deadline(self) -> float | None:
         """When a ``Ticked`` is next needed, at the earliest."""
+        if self.settings.trial_timeout_s is None:
+            return self._ends_at
         search_ends_at, part_ends_at = self._ends_at, self._work.next_deadline
         if search_ends_at is None or part_ends_at is None:
             return part_ends_at if search_ends_at is None else search_ends_at
@@ -269,7 +284,9 @@ class Search:
                 self._tell_of_beginning(trial)
             match happened:
                 case Judged(_, report):
-                    stand.value = stand.value if report.value is None else report.value
+                    if self._report is not None:
+                        self._report(trial.id, trial.point, report, self._loss(report))
+                    stand.value, stand.metrics = _latest(stand.value, stand.metrics, [report])
                     if self._scheduler is not None and stand.verdict is None:  # else nobody judged it
                         stand.verdict = self._judge(trial_id, report)
                 case Ended():
@@ -284,11 +301,16 @@ class Search:
         elif stand.verdict is not None:
             self._cut_off[trial.id] = stand.verdict
             value = trial.value if stand.value is None else stand.value
-            self.trials[trial.id] = replace(trial, state=TrialState.RUNNING, value=value, ended_at=None)
+            metrics = stand.metrics or trial.metrics
+            self.trials[trial.id] = replace(
+                trial, state=TrialState.RUNNING, value=value, metrics=metrics, ended_at=None
+            )
         else:
             done = self._splits.get(trial.id, {})
             self._resting.add(trial.id)
-            self.trials[trial.id] = replace(trial, state=TrialState.RUNNING, value=None, ended_at=None, reason="")
+            self.trials[trial.id] = replace(
+                trial, state=TrialState.RUNNING, value=None, metrics={}, ended_at=None, reason=""
+            )
             self._work.add(Part(trial.id, split) for split in range(self._n_parts) if split not in done)
 
     # -- events ------------------------------------------------------------------------------------------------
@@ -301,19 +323,19 @@ class Search:
         self._last_at = event.at
         if self._began_at is None:
             self._began_at = event.at
-        if self._ends_at is None and self.settings.timeout_s is not None:
-            self._ends_at = event.at + self.settings.timeout_s
+            if self.settings.timeout_s is not None:
+                self._ends_at = event.at + self.settings.timeout_s
         try:
-            self._react(event, out)
+            if isinstance(event, Reported):  # by far the most frequent, and it leaves no worker free, no part waiting
+                self._reported(event, out)
+            else:
+                self._react(event, out)
         except Exception as error:  # of a sampler, scheduler or rule: what was decided before it still holds
             self.error = error
             self._end(f"{type(error).__name__} was raised: {error}", event.at, out)
         return out
 
     def _react(self, event: SearchEvent, out: list[AnyCommand]) -> None:
-        if isinstance(event, Reported):  # by far the most frequent, and it leaves no worker free and no part waiting
-            self._reported(event, out)
-            return
         if self._cut_off:
             self._let_leave_at_last(event.at, out)
         self._absorb(event, out)
@@ -362,7 +384,9 @@ class Search:
             return
         self._n_constraints = len(result.constraints)
         split_values: SplitValues = ()
+        reported = self.trials[part.trial_id].metrics
         if self.settings.n_splits is not None:
+            reported = {}  # by one of the splits, which does not speak for all
             done = self._splits.setdefault(part.trial_id, {})
             done[part.split] = result
             if len(done) < self._n_parts:
@@ -376,7 +400,7 @@ class Search:
             state=TrialState.FINISHED,
             value=result.value,
             variance=result.variance,
-            metrics=result.metrics,
+            metrics={**reported, **result.metrics},
             values=result.values,
             constraints=result.constraints,
             split_values=split_values,
@@ -397,11 +421,12 @@ class Search:
 
     def _part_stopped(self, event: PartStopped, out: list[AnyCommand]) -> None:
         part = event.part
-        worker = self._release(part, event.at)
+        worker = self._release(part, event.at, event.seconds)
         if worker is None:
             return
         if part.trial_id not in self._pausing:
-            self._stop(part.trial_id, event.at, out, worker, event.reason or "its objective stopped itself")
+            why = event.reason or "its objective stopped itself"
+            self._stop(part.trial_id, event.at, out, worker, why, event.seconds)
             return
         self._pausing.remove(part.trial_id)
         self._n_pauses[part.trial_id] += 1
@@ -412,22 +437,24 @@ class Search:
             self._work.put_back(part)  # the scheduler let it go on before it had left
 
     def _reported(self, event: Reported, out: list[AnyCommand]) -> None:
-        part = event.part
+        part, reports = event.part, event.reports
         worker = self._work.holder(part)
         trial = self.trials.get(part.trial_id)
         if worker is None or trial is None or trial.state.is_end:
             return
-        out.append(SaveReports(part, event.reports))
-        values = [report.value for report in event.reports if report.value is not None]
-        if values and self._n_objectives == 1:
-            trial = self.trials[trial.id] = replace(trial, value=values[-1])
-        if self._scheduler is None or trial.reason:
-            return
-        for report in event.reports:
-            verdict = self._judge(trial.id, report)
+        out.append(SaveReports(part, reports))
+        value, metrics = _latest(trial.value, trial.metrics, reports)
+        if self._n_objectives > 1:
+            value = None
+        trial = self.trials[trial.id] = replace(trial, value=value, metrics=metrics)
+        is_judged = self._scheduler is not None and not trial.reason  # else it was told to leave
+        for report in reports:
+            if self._report is not None:
+                self._report(trial.id, trial.point, report, self._loss(report))
+            verdict = self._judge(trial.id, report) if is_judged else None
             if verdict is not None:
                 self._tell_to_leave(trial, worker, part, verdict, out)
-                return
+                is_judged = False
 
     def _tell_to_leave(
         self, trial: Trial, worker: str, part: Part, verdict: str | Pause, out: list[AnyCommand]
@@ -608,7 +635,7 @@ class Search:
         # have to begin, in the order of numbers, although a scheduler may want its own trials first.
         if self._next_trial is not None:
             return 0
-        return 1 if self._work.n_workers > 1 and self._sampler.learns else 0
+        return 1 if self._sampler.learns and self._work.n_workers > 1 else 0
 
     def _begin(self, trial: Trial, at: float, out: list[AnyCommand]) -> None:
         trial = self.trials[trial.id] = replace(trial, started_at=at, paused_s=0.0)
@@ -677,10 +704,18 @@ class Search:
             seconds=seconds,
         )
 
-    def _stop(self, trial_id: int, at: float, out: list[AnyCommand], worker: str, why: str = "") -> None:
+    def _stop(
+        self,
+        trial_id: int,
+        at: float,
+        out: list[AnyCommand],
+        worker: str,
+        why: str = "",
+        seconds: float | None = None,
+    ) -> None:
         """A trial has left for good, because it was told to, or else for this reason."""
         reason = self.trials[trial_id].reason or why
-        self._conclude(trial_id, at, out, state=TrialState.STOPPED, reason=reason, worker=worker)
+        self._conclude(trial_id, at, out, state=TrialState.STOPPED, reason=reason, worker=worker, seconds=seconds)
 
     def _conclude(
         self, trial_id: int, at: float, out: list[AnyCommand], *, seconds: float | None = None, **changes: object
@@ -689,8 +724,8 @@ class Search:
         order = self._n_ended + len(self._unsaved)
         trial = self.trials[trial_id]
         started_at, paused_s = trial.started_at, trial.paused_s
-        is_alone = self._n_parts == 1 and trial_id not in self._n_pauses
-        if seconds is not None and is_alone and not paused_s:  # its worker may have had it long before it began
+        in_one_go = self._n_parts == 1 and trial_id not in self._n_pauses and not trial.lost and not paused_s
+        if seconds is not None and in_one_go:  # its worker may have had it long before it began
             started_at = max(started_at, at - seconds)
         if self._paused.pop(trial_id, None) is not None:
             paused_s += _seconds_since(trial.ended_at, at)
@@ -721,8 +756,7 @@ class Search:
 
     def _judge(self, trial_id: int, report: Report) -> str | Pause | None:
         assert self._scheduler is not None  # noqa: S101
-        loss = math.nan if report.value is None else self._losses((report.value,))[0]
-        verdict = self._scheduler.judge(trial_id, report, loss)
+        verdict = self._scheduler.judge(trial_id, report, self._loss(report))
         if verdict is not None and self._n_parts > 1 and isinstance(verdict, Pause):
             raise SettingsError(f"The scheduler wants trial {trial_id} to pause, and trials with splits cannot.")
         return verdict
@@ -744,6 +778,11 @@ class Search:
                 self._rule_reasons.append(reason)
         if self.settings.max_failures is not None and self._n_failed >= self.settings.max_failures:
             self._rule_reasons.append(f"{self._n_failed} trials failed, and max_failures={self.settings.max_failures}")
+
+    def _loss(self, report: Report) -> float:
+        if report.value is None:
+            return math.nan
+        return report.value if self.settings.direction == "minimize" else -report.value
 
     def _teach(self, trial: Trial) -> tuple[float, ...]:
         """Tell the sampler of an outcome, and return its losses."""
@@ -806,6 +845,18 @@ def _not_tried(points: Iterable[Point], trials: Iterable[Trial]) -> deque[Point]
 
 def _next_attempt(part: Part) -> Part:
     return Part(part.trial_id, part.split, part.attempt + 1)
+
+
+def _latest(
+    value: float | None, metrics: dict[str, Any], reports: Sequence[Report]
+) -> tuple[float | None, dict[str, Any]]:
+    """A trial's value and metrics after some more reports: what was not reported anew stays."""
+    for report in reports:
+        if report.value is not None:
+            value = report.value
+        if report.metrics:
+            metrics = {**metrics, **report.metrics}
+    return value, metrics
 
 
 def _reason_of(verdict: str | Pause) -> str:

@@ -1,10 +1,21 @@
-"""A sampler with a watch beside it: how long it thinks, and what it says that it does."""
+"""A sampler with a watch beside it: how long it thinks; and what methods say that they do."""
 
 from collections.abc import Callable, Mapping
 
 from manyhands.ports import Outcome, Problem, Sampler
 from manyhands.space import Point
 from manyhands.trial import Trial
+
+
+def explained(method: object) -> str:
+    """What a sampler or a scheduler says that it does, and why; empty if it says nothing."""
+    explain = getattr(method, "explain", None)
+    if explain is None:
+        return ""
+    try:
+        return str(explain())
+    except Exception as error:  # not worth ending a search for, nor hiding
+        return f"(its explain() raised {type(error).__name__}: {error})"
 
 
 class TimedSampler:
@@ -31,13 +42,7 @@ class TimedSampler:
     @property
     def explanation(self) -> str:
         """What the sampler does and why, if it says so."""
-        explain = getattr(self._sampler, "explain", None)
-        if explain is None:
-            return ""
-        try:
-            return str(explain())
-        except Exception as error:  # not worth ending a search for, nor hiding
-            return f"(its explain() raised {type(error).__name__}: {error})"
+        return explained(self._sampler)
 
     def start(self, problem: Problem) -> None:
         """Prepare for a search; see ``manyhands.ports.Sampler``."""

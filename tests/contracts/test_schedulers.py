@@ -1,5 +1,6 @@
 """The contract of schedulers, for each of ours, and held against some that are broken on purpose."""
 
+import math
 import random
 import runpy
 from pathlib import Path
@@ -8,15 +9,20 @@ from typing import Any
 
 import pytest
 
-from manyhands.ports import Pause, Resume, Scheduler
+from manyhands.parameters import Float
+from manyhands.ports import Forecast, Pause, Problem, Resume, Scheduler
 from manyhands.schedulers import make_scheduler
 from manyhands.schedulers.asha import ASHAScheduler
 from manyhands.schedulers.base import StoppingScheduler
+from manyhands.schedulers.forecast import ForecastScheduler
 from manyhands.schedulers.hyperband import HyperbandScheduler
 from manyhands.schedulers.median import MedianScheduler
 from manyhands.schedulers.patience import PatienceScheduler
+from manyhands.schedulers.pb2 import PB2Scheduler
+from manyhands.schedulers.pbt import PBTScheduler
 from manyhands.schedulers.promotion import ASHAPromotionScheduler
 from manyhands.schedulers.threshold import ThresholdScheduler
+from manyhands.space import Space
 from manyhands.testing.schedulers import SchedulerContract
 from manyhands.trial import Report, Trial
 
@@ -54,6 +60,63 @@ class TestASHAPromotionSchedulerWithBrackets(SchedulerContract):
 class TestHyperbandScheduler(SchedulerContract):
     def make(self) -> Scheduler:
         return make_scheduler("hyperband", "minimize")
+
+
+class TestPBTScheduler(SchedulerContract):
+    """With as many workers as members, and with members that take turns."""
+
+    def make(self) -> Scheduler:
+        return population_of(5)
+
+
+class TestPBTSchedulerByTurns(SchedulerContract):
+    def make(self) -> Scheduler:
+        return population_of(8)
+
+
+class TestPB2Scheduler(SchedulerContract):
+    n_trials = 12  # its model takes 10 ms
+    n_steps = 15
+
+    def make(self) -> Scheduler:
+        return population_of(6, PB2Scheduler, self.n_trials)
+
+
+def population_of(n: int, kind: type[PBTScheduler] = PBTScheduler, max_trials: int = 30) -> PBTScheduler:
+    scheduler = kind(interval=3, population=n, max_steps=20 * max_trials // 30)
+    scheduler.prepare(Problem(Space({"x": Float(0, 1)}), max_trials=max_trials))
+    return scheduler
+
+
+class TestAutoScheduler(SchedulerContract):
+    def make(self) -> Scheduler:
+        return make_scheduler("auto", "minimize")
+
+
+class TestForecastScheduler(SchedulerContract):
+    """Forecasts are what trials have come to."""
+
+    max_work = 2000  # now and then it looks at all forecasts
+
+    def make(self) -> Scheduler:
+        scheduler = ForecastOfTheLast(min_steps=2)
+        scheduler.consult(None)
+        return scheduler
+
+
+class ForecastOfTheLast(ForecastScheduler):
+    def start(self, direction: str) -> None:
+        super().start(direction)
+        self.last: dict[int, float] = {}
+
+    def consult(self, forecast: object) -> None:
+        super().consult(lambda: {i: Forecast(loss, loss, 0.05) for i, loss in self.last.items()})
+
+    def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
+        self.last[trial_id] = loss if math.isfinite(loss) else 1e9
+        if len(self.last) > 50:  # no sampler forecasts for all that ever were
+            del self.last[min(self.last)]
+        return super().judge(trial_id, report, loss)
 
 
 class TestPatienceScheduler(SchedulerContract):

@@ -1,5 +1,8 @@
 import math
+import time
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from manyhands.errors import TrialStopped
 from manyhands.job import Job
 from manyhands.template import Leaf
+from manyhands.worker import handle as handles
 from manyhands.worker.handle import TrialHandle
 from manyhands.worker.run import run_part
 
@@ -108,6 +112,83 @@ def test_a_report_leaves_the_objective_once_the_trial_was_stopped(handle: TrialH
         handle.report(1.0)
 
     assert len(sent) == 1, "the last value is reported still"
+
+
+class Clock:
+    """Stands in for ``time`` in the handle; the objective takes as long as it is told."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.time = time.time
+
+    def perf_counter(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(handles, "time", clock)
+    return clock
+
+
+def judged(hurry: Callable[[], None]) -> TrialHandle:
+    return TrialHandle((0, 0, 1), {}, "", lambda report: None, hurry=hurry)
+
+
+def test_a_judged_report_leaves_at_once_if_the_answer_comes_in_time(clock: Clock) -> None:
+    handle = judged(lambda: handle.stop("too slow"))
+    clock.at = 1.0
+
+    with pytest.raises(TrialStopped, match="too slow"):
+        handle.report(1.0)
+
+
+def test_the_answer_may_come_from_another_thread_while_the_report_waits(clock: Clock) -> None:
+    def answer() -> None:
+        Thread(target=handle.stop, args=["too slow"]).start()
+
+    handle = judged(answer)
+    for _ in range(100):  # it waits 50 ms, and another thread may be later than that
+        clock.at += 1e6
+        try:
+            handle.report(1.0)
+        except TrialStopped:
+            return
+    raise AssertionError("no report has heard of it")
+
+
+@pytest.mark.parametrize(("seconds", "wait_s"), [(0.049, None), (0.06, 0.0006), (1.0, 0.01), (3600.0, 0.05)])
+def test_a_report_waits_for_a_hundredth_of_the_time_since_the_last_and_never_long(
+    seconds: float, wait_s: float | None, clock: Clock
+) -> None:
+    waits: list[float] = []
+
+    class Lock:
+        def acquire(self, *, timeout: float) -> None:
+            waits.append(timeout)
+
+    handle = judged(lambda: None)
+    handle._told = Lock()  # type: ignore[assignment]
+    for _ in range(3):
+        clock.at += seconds
+        handle.report(1.0)
+
+    assert waits == pytest.approx([] if wait_s is None else [wait_s] * 3)
+
+
+def test_reports_that_follow_one_another_fast_are_not_sent_one_by_one(clock: Clock) -> None:
+    hurried: list[float] = []
+    handle = judged(lambda: hurried.append(clock.at))
+    for _ in range(100):
+        clock.at += 0.01
+        handle.report(1.0)
+    assert hurried == []
+
+    clock.at += 0.03
+    handle.report(1.0)
+
+    assert hurried == [clock.at]
 
 
 def test_a_trial_goes_on_until_it_was_stopped(handle: TrialHandle) -> None:

@@ -267,7 +267,10 @@ def test_a_scheduler_is_made_by_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: make_scheduler("best", "minimize"), "'best'. There are: median, asha, asha-promotion, hyperband"),
+        (
+            lambda: make_scheduler("best", "minimize"),
+            "'best'. There are: auto, forecast, median, asha, asha-promotion, hyperband",
+        ),
         (lambda: make_scheduler(mh.ASHAScheduler, "minimize"), r"ASHAScheduler\(\)"),
         (lambda: make_scheduler("asha", ("minimize", "maximize")), "A scheduler is for one objective"),
         (lambda: mh.Study(SPACE, scheduler="best"), "'best'"),

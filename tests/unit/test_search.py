@@ -124,6 +124,10 @@ class Story:
         reports = [Report(i, value) for i, value in enumerate(values)]
         return self.happens(Reported(part=as_part(part), reports=reports, at=self.at))
 
+    def reports_metrics(self, part: Part, *metrics: dict[str, Any]) -> list[AnyCommand]:
+        reports = [Report(i, 1.0, each) for i, each in enumerate(metrics)]
+        return self.happens(Reported(part=part, reports=reports, at=self.at))
+
     def is_saved(self, *trial_ids: int) -> list[AnyCommand]:
         return self.happens(Saved(trial_ids=list(trial_ids), at=self.at))
 
@@ -240,6 +244,86 @@ def test_variance_and_metrics_are_kept() -> None:
     story.happens(PartFinished(part=Part(0), result=Result(1.0, 0.5, {"f1": 0.9})))
 
     assert (story.trial().variance, story.trial().metrics) == (0.5, {"f1": 0.9})
+
+
+def test_a_trial_that_ends_otherwise_has_the_metrics_that_it_reported_last() -> None:
+    story = Story(workers=["a", "b"], max_trials=2)
+    for part in (Part(0), Part(1)):
+        story.reports_metrics(part, {"cost": 1.0, "lr": 0.1})
+        story.reports_metrics(part, {"cost": 2.0}, {}, {})
+
+    story.stops(0)
+    story.fails(1)
+
+    assert [story.trial(i).state for i in (0, 1)] == [TrialState.STOPPED, TrialState.FAILED]
+    assert [story.trial(i).metrics for i in (0, 1)] == [{"cost": 2.0, "lr": 0.1}] * 2
+
+
+def test_what_a_finished_trial_returned_comes_before_what_it_had_reported() -> None:
+    story = Story(workers=["w"])
+    story.reports_metrics(Part(0), {"cost": 1.0, "f1": 0.1})
+
+    story.happens(PartFinished(part=Part(0), result=Result(1.0, None, {"f1": 0.9})))
+
+    assert story.trial().metrics == {"cost": 1.0, "f1": 0.9}
+
+
+def test_what_one_split_reported_does_not_count_for_its_trial() -> None:
+    story = Story(workers=["a", "b"], n_splits=2)
+    story.reports_metrics(Part(0, 1), {"cost": 1.0})
+
+    for split in (0, 1):
+        story.happens(PartFinished(part=Part(0, split), result=Result(1.0, None, {"f1": 0.9})))
+
+    assert story.trial().metrics == {"f1": 0.9}
+
+
+def test_a_trial_that_runs_again_has_no_metrics_until_it_reports() -> None:
+    stored = Trial(0, {"x": 1.0}, None, TrialState.INTERRUPTED, value=1.0, metrics={"cost": 2.0})
+    search = Search(SPACE, Scripted(), Settings())
+
+    search.restore(History(StudySpec("s", SPACE.spec()), [stored], {}))
+
+    assert (search.trials[0].value, search.trials[0].metrics) == (None, {})
+
+
+def test_a_trial_that_an_earlier_run_could_not_stop_any_more_has_its_metrics() -> None:
+    stored = Trial(0, {"x": 1.0}, None, TrialState.INTERRUPTED)
+    search = Search(SPACE, Scripted(), Settings(), scheduler=StopsAbove(10))
+    reports = [(Part(0), Report(0, 9.0, {"cost": 1.0, "lr": 0.1})), (Part(0), Report(1, 11.0, {"cost": 2.0}))]
+
+    search.restore(History(StudySpec("s", SPACE.spec()), [stored], {}), reports)
+    search.handle(Ticked(at=1.0))
+
+    trial = search.trials[0]
+    assert (trial.state, trial.value, trial.metrics) == (TrialState.STOPPED, 11.0, {"cost": 2.0, "lr": 0.1})
+
+
+def test_a_stopped_trial_begins_when_its_worker_came_to_it() -> None:
+    """It may have been given to its worker long before."""
+    story = Story(workers=["w"])
+
+    story.at = 10.0
+    story.happens(PartStopped(part=Part(0), seconds=4.0, at=10.0))
+
+    assert (story.trial().started_at, story.trial().ended_at) == (6.0, 10.0)
+
+
+@pytest.mark.parametrize("ending", ["finished", "stopped"])
+def test_a_trial_whose_worker_was_lost_began_when_it_was_first_begun(ending: str) -> None:
+    story = Story(workers=["a", "b"])
+    story.at = 5.0
+    story.is_lost("a")
+    story.finishes(1)
+    part = Part(0, attempt=2)
+
+    if ending == "finished":
+        story.happens(PartFinished(part=part, result=Result(1.0), seconds=1.0, at=9.0))
+    else:
+        story.happens(PartStopped(part=part, seconds=1.0, at=9.0))
+
+    assert story.trial().state.value == ending
+    assert (story.trial().started_at, story.trial().ended_at) == (0.0, 9.0)
 
 
 def test_the_best_trial_is_the_lowest_when_minimising_and_the_first_of_equals() -> None:

@@ -95,6 +95,39 @@ def test_nothing_is_stored_unless_it_is_asked_for(tmp_path, monkeypatch):
     assert mh.load_study("named", "kept.db").trials[1].ended_at > 0
 
 
+def test_a_stored_simulation_goes_on_from_its_latest_time(tmp_path):
+    kept = {"name": "s", "store": tmp_path / "kept.db", "workers": 2}
+    faults = [mh.Fault(worker=1, at_s=0.0, lost_for_s=math.inf)]
+
+    first = former(max_trials=2, **kept)
+    study = former(max_trials=4, faults=faults, **kept)
+
+    end = max(trial.ended_at for trial in first.trials)
+    assert end > 0
+    assert [trial.started_at for trial in study.trials[:3]] == [0.0, 0.0, end]
+    assert study.trials[3].started_at == study.trials[2].ended_at > end, "the fault is at the start of the second run"
+    reports = [report.at for trial in study.trials[2:] for report in study.reports(trial)]
+    assert reports == sorted(reports)
+    assert reports[0] > end
+
+
+def test_what_stopped_trials_cost_counts_in_the_budget():
+    def curve(params):
+        for epoch in range(1, 28):
+            yield 60.0, params["x"] + 1 / epoch, {"step": epoch, "cost": 0.5 * epoch}
+
+    study = mh.simulate(
+        curve, {"x": mh.Float(0, 1)}, workers=4, sampler="random", scheduler="asha", stop=mh.Budget(100, metric="cost")
+    )
+
+    ended = [trial for trial in study.trials if trial.state in ("stopped", "finished")]
+    stopped = [trial for trial in ended if trial.state == "stopped"]
+    spent = [0.5 * len(study.reports(trial)) for trial in ended]
+    assert len(stopped) > 20
+    assert [trial.metrics["cost"] for trial in ended] == spent
+    assert study.end_reason == f"the budget is spent: cost came to {sum(spent):g} of 100"
+
+
 def test_utilisation_is_the_share_of_the_time_that_trials_ran():
     def curve(params, trial):
         yield (30.0 if trial.id == 0 else 10.0), 1.0

@@ -1,14 +1,17 @@
 """What a worker process needs, and how it ends."""
 
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import manyhands as mh
+from manyhands.worker.main import Worker
 
 SPACE = {"x": mh.Float(0, 1)}
 
@@ -45,6 +48,52 @@ def test_an_objective_of_main_runs_in_workers_that_have_no_cloudpickle(tmp_path:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[False, False]\n"
+
+
+def test_a_poor_trial_leaves_at_the_report_that_showed_it() -> None:
+    class Stops:
+        def judge(self, trial_id: int, report: Any, loss: float) -> str | None:
+            return "it is poor"
+
+        def observe(self, trial: Any, loss: float | None) -> None:
+            pass
+
+    def objective(params: dict[str, float], trial: Any) -> float:
+        for _ in range(20):
+            time.sleep(0.1)
+            trial.report(params["x"])
+        return 0.0
+
+    study = mh.tune(objective, SPACE, max_trials=10, workers=1, sampler="random", scheduler=Stops(), progress=False)
+
+    n_reports = [len(study.reports(trial)) for trial in study.trials]
+    assert 1 in n_reports, "a machine may be too busy to answer in a millisecond, but not all the time"
+    assert [trial.state for trial in study.trials] == [mh.TrialState.STOPPED] * 10
+
+
+def test_a_report_does_not_wait_until_a_driver_that_is_frozen_reads_again() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        worker = Worker(there.fileno())
+        worker._current_key = (0, 0, 1)
+        there.setblocking(False)
+        while True:
+            try:
+                there.send(b"." * 1000)
+            except BlockingIOError:
+                break
+        there.setblocking(True)
+        worker._report([0, 1.0, {}, 0.0])
+
+        worker._hurry()
+
+        assert worker._reports == [[0, 1.0, {}, 0.0]]
+        here.setblocking(False)
+        with suppress(BlockingIOError):
+            while here.recv(1 << 16):
+                pass
+        worker._hurry()
+        assert worker._reports == []
 
 
 def test_libraries_may_say_goodbye(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The ``auto`` sampler: takes the method that suits the search, and changes it when that changes."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from manyhands.ports import Outcome, Problem, Sampler
+from manyhands.ports import Forecast, Outcome, Problem, Sampler
 from manyhands.samplers.registry import make
 from manyhands.space import Point
-from manyhands.trial import Trial
+from manyhands.trial import Report, Trial
 
 _MOSTLY_GP = 500  # outcomes; thinking about so many trials takes some seconds in all
 _PARTLY_GP = 1000  # outcomes; beyond them a Gaussian process would have to leave most of them out
@@ -49,6 +50,15 @@ class AutoSampler:
         for method in self._methods.values():
             method.observe(trial, outcome)
 
+    def report(self, trial_id: int, point: Point, report: Report, loss: float) -> None:
+        """Learn of a report; see ``manyhands.ports.Sampler``."""
+        self._model().report(trial_id, point, report, loss)
+
+    def forecast(self) -> Mapping[int, Forecast]:
+        """What is expected of the trials that have reported; see ``manyhands.ports.Sampler``."""
+        found: Mapping[int, Forecast] = self._model().forecast()
+        return found
+
     def explain(self) -> str:
         """What is done, and why, in one line."""
         return self._explanation
@@ -71,6 +81,9 @@ class AutoSampler:
             return "gp"
         self._explanation = f"{_GP}, up to {_MOSTLY_GP} trials, with Parzen estimators (tpe) for every fourth"
         return "tpe" if is_fourth and n >= _ALONE else "gp"
+
+    def _model(self) -> Any:
+        return self._method("gp")
 
     def _method(self, name: str) -> Sampler:
         if name not in self._methods:

@@ -1,6 +1,6 @@
 """What a model learns from: rows of the unit cube and what came of them, in arrays that grow in place."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from manyhands.ports import Outcome
 from manyhands.samplers.cube import Array, Cube
+from manyhands.samplers.growing import Growing
 from manyhands.samplers.noise import variance_of_means
 from manyhands.space import Point
 from manyhands.trial import Trial
@@ -30,11 +31,11 @@ class Observations:
     def __init__(self, cube: Cube, n_objectives: int = 1):
         self.cube = cube
         self.n = 0
-        self._rows = _Growing(cube.n_dimensions)
-        self._losses = _Growing(n_objectives)
-        self._violations = _Growing(0)
-        self._variances = _Growing(1)
-        self._splits = _Growing(0)
+        self._rows = Growing(cube.n_dimensions)
+        self._losses = Growing(n_objectives)
+        self._violations = Growing(0)
+        self._variances = Growing(1)
+        self._splits = Growing(0)
         self._pending: dict[int, Array] = {}
         self._tried: set[bytes] = set()
 
@@ -101,32 +102,3 @@ class Observations:
 def _key(row: Array) -> bytes:
     """The same for rows of one point, though rounding may have moved them."""
     return np.nan_to_num(row, nan=-1.0).round(_DIGITS).tobytes()
-
-
-class _Growing:
-    """Rows of numbers, to which more are added at an amortised cost that does not depend on how many there are.
-
-    Args:
-        width: How many numbers a row has; grows with the longest row.
-    """
-
-    def __init__(self, width: int):
-        self._array = np.full((16, width), np.nan)
-        self._n = 0
-
-    @property
-    def filled(self) -> Array:
-        view = self._array[: self._n]
-        view.flags.writeable = False
-        return view
-
-    def append(self, row: Sequence[float] | Array | None) -> None:
-        """Add a row; what it has not, or all of it if there is none, is NaN."""
-        row = () if row is None else row
-        if self._n == len(self._array):
-            self._array = np.vstack([self._array, np.full_like(self._array, np.nan)])
-        n_missing = len(row) - self._array.shape[1]
-        if n_missing > 0:
-            self._array = np.hstack([self._array, np.full((len(self._array), n_missing), np.nan)])
-        self._array[self._n, : len(row)] = row
-        self._n += 1

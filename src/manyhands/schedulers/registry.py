@@ -5,10 +5,14 @@ from importlib import import_module
 from manyhands.ports import Scheduler
 
 _HOMES = {
+    "auto": ("auto", "AutoScheduler"),
+    "forecast": ("forecast", "ForecastScheduler"),
     "median": ("median", "MedianScheduler"),
     "asha": ("asha", "ASHAScheduler"),
     "asha-promotion": ("promotion", "ASHAPromotionScheduler"),
     "hyperband": ("hyperband", "HyperbandScheduler"),
+    "pbt": ("pbt", "PBTScheduler"),
+    "pb2": ("pb2", "PB2Scheduler"),
 }
 NAMES = tuple(_HOMES)
 

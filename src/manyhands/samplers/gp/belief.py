@@ -1,11 +1,15 @@
 """What the outcomes of a search say of places not tried yet."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from manyhands.samplers.cube import Array
 from manyhands.samplers.gp.acquisition import Acquisition, log_expected_improvement, log_feasibility, product
+from manyhands.samplers.gp.curves import Curves
 from manyhands.samplers.gp.features import Features
+from manyhands.samplers.gp.forecasting import CurveBelief
 from manyhands.samplers.gp.surrogate import Surrogate, Training
 from manyhands.samplers.gp.targets import Targets, of_losses, of_violations, scalarised
 from manyhands.samplers.observations import Observations
@@ -24,25 +28,38 @@ class Belief:
         features: Of the space.
         known: All outcomes; grows while this is in use.
         n_objectives: How many losses an outcome has.
+        curves: What was reported by trials on their way; grows, too.
     """
 
-    def __init__(self, features: Features, known: Observations, n_objectives: int):
+    def __init__(self, features: Features, known: Observations, n_objectives: int, curves: Curves):
         self._features = features
         self._known = known
         self._n_objectives = n_objectives
         self._loss = Surrogate(features)
         self._constraints: list[Surrogate] = []
         self._failure = Surrogate(features)
+        self.curves = CurveBelief(features, curves)
 
-    def acquisition(self, pending: Array, n_fantasies: int, rng: np.random.Generator) -> tuple[Acquisition, Array]:
+    @property
+    def knows_curves(self) -> bool:
+        """Whether there are curves to go by. With constraints there are not, as reports do not tell of them."""
+        return self.curves.can_tell and self._n_objectives == 1 and not self._known.violations.shape[1]
+
+    def acquisition(
+        self, running: Mapping[int, Array], pending: Array, n_fantasies: int, rng: np.random.Generator
+    ) -> tuple[Acquisition, Array]:
         """What to make large, and the rows of the best trials so far, shape (n, n_dimensions).
 
         Args:
-            pending: Rows of the trials that run, shape (n, n_dimensions).
+            running: The row of each trial that runs.
+            pending: The same rows, shape (n, n_dimensions).
             n_fantasies: How many times to imagine their outcomes.
             rng: Draws fantasies, and weights if there are several objectives.
         """
         factors = self._feasibility()
+        if self.knows_curves:
+            improvement, anchors = self.curves.improvement(running, n_fantasies, rng)
+            return product([improvement, *factors]), anchors
         candidates = np.flatnonzero(self._is_feasible())
         if len(candidates) < _FEWEST:
             return product(factors) if factors else _indifferent, self._known.rows[-_N_ANCHORS:]

@@ -7,8 +7,10 @@ covariance, which makes predictions and their gradients matrix products, and new
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyhands.samplers.cube import Array
+from manyhands.samplers.gp.course import Course, Structure
 from manyhands.samplers.gp.features import Features
 from manyhands.samplers.gp.hyperparameters import Hyperparameters
 from manyhands.samplers.gp.kernel import matern, squared_distances
@@ -30,15 +32,24 @@ class GaussianProcess:
         rows: Where the function was looked at, shape (n, n_dimensions).
         noise: Known variances of the values, shape (n,), or 0; they add to what the hyperparameters say.
         hyperparameters: Lengthscales and the like.
+        course: Where in their curves the values are; None if they are all ends. Whatever is predicted is an end.
     """
 
-    def __init__(self, features: Features, rows: Array, noise: Array | float, hyperparameters: Hyperparameters):
+    def __init__(
+        self,
+        features: Features,
+        rows: Array,
+        noise: Array | float,
+        hyperparameters: Hyperparameters,
+        course: Course | None = None,
+    ):
         self.hyperparameters = hyperparameters
         self._features = features
         self._lengths = np.exp(hyperparameters.length)[features.dimension]
         self._scale = float(np.exp(hyperparameters.scale))
         self._inputs = self._scaled(features.of(rows))
-        self._inverse = inverse_of(cholesky(self._covariance(self._inputs, noise)))
+        self._owners = None if course is None else course.owners
+        self._inverse = inverse_of(cholesky(self._covariance(self._inputs, noise, course)))
         self._targets = self._weights = np.zeros(len(rows))
 
     @property
@@ -75,6 +86,18 @@ class GaussianProcess:
         k = self._scale * matern(squared_distances(self._scaled(features), self._inputs))[0]
         return np.asarray(k @ self._weights), self._variance(k, k @ self._inverse)
 
+    def predict_trials(self, features: Array, owners: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Mean and variance, shape (n,), of the ends of trials that are known in part: with what is their own.
+
+        Args:
+            features: Of the trials, shape (n, n_features).
+            owners: The trials, as in the course, shape (n,).
+        """
+        own = float(np.exp(self.hyperparameters.course[2]))
+        k = self._scale * matern(squared_distances(self._scaled(features), self._inputs))[0]
+        k += own * (owners[:, None] == self._owners)
+        return np.asarray(k @ self._weights), self._variance(k, k @ self._inverse, own)
+
     def predict_with_gradient(self, features: Array) -> tuple[Array, Array, PullBack]:
         """Like ``predict``, and how derivatives go back to the features."""
         scaled = self._scaled(features)
@@ -97,13 +120,15 @@ class GaussianProcess:
         covariance = self._covariance(scaled, 0.0) - k @ self._inverse @ k.T
         return np.asarray((k @ self._weights)[:, None] + cholesky(covariance) @ normals)
 
-    def _covariance(self, inputs: Array, noise: Array | float) -> Array:
+    def _covariance(self, inputs: Array, noise: Array | float, course: Course | None = None) -> Array:
         covariance = self._scale * matern(squared_distances(inputs, inputs))[0]
+        if course is not None:
+            covariance = Structure(course, self.hyperparameters.course).covariance(covariance)
         covariance[np.diag_indices_from(covariance)] += np.exp(self.hyperparameters.noise) + JITTER + noise
         return np.asarray(covariance)
 
-    def _variance(self, k: Array, solved: Array) -> Array:
-        return np.asarray(np.maximum(self._scale - np.einsum("ij,ij->i", solved, k), _LEAST_VARIANCE))
+    def _variance(self, k: Array, solved: Array, own: float = 0.0) -> Array:
+        return np.asarray(np.maximum(self._scale + own - np.einsum("ij,ij->i", solved, k), _LEAST_VARIANCE))
 
     def _scaled(self, features: Array) -> Array:
         if self.hyperparameters.bends:

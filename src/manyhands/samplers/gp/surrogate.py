@@ -24,11 +24,12 @@ class Surrogate:
 
     Args:
         features: Makes features of rows.
+        has_course: Whether it learns from curves, and not from ends alone.
     """
 
-    def __init__(self, features: Features):
+    def __init__(self, features: Features, *, has_course: bool = False):
         self._features = features
-        self._prior = Prior(features)
+        self._prior = Prior(features, has_course=has_course)
         self._hyperparameters = self._prior.start
         self._n_fitted = 0
         self._posterior: GaussianProcess | None = None
@@ -49,15 +50,14 @@ class Surrogate:
         return self._given(known)
 
     def _given(self, known: Targets) -> GaussianProcess:
-        process = GaussianProcess(self._features, known.rows, known.noise, self._hyperparameters)
+        process = GaussianProcess(self._features, known.rows, known.noise, self._hyperparameters, known.course)
         return process.given(known.values)
 
     def _fitted(self, known: Targets) -> Hyperparameters:
         if len(known.values) < _FIRST or not known.values.any():
             return self._hyperparameters
-        return fit(
-            self._features, known.rows, known.values, known.noise, self._prior, self._hyperparameters, _N_EVALUATIONS
-        )
+        start, course = self._hyperparameters, known.course
+        return fit(self._features, known.rows, known.values, known.noise, self._prior, start, _N_EVALUATIONS, course)
 
 
 def _schedule(fitted: int, n: int) -> Iterator[int]:

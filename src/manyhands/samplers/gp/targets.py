@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from manyhands.samplers.cube import Array
+from manyhands.samplers.gp.course import Course
 
 _MOST = 300  # a fit costs O(n^3)
 _AUGMENTATION = 0.05  # of the sum in an augmented Chebyshev function (Knowles 2006)
@@ -21,11 +22,13 @@ class Targets(NamedTuple):
         rows: Of the cube, shape (n, n_dimensions).
         values: Standardised, shape (n,).
         noise: Known variances of the values, shape (n,).
+        course: Where in their curves the values are; None if they are all ends.
     """
 
     rows: Array
     values: Array
     noise: Array
+    course: Course | None = None
 
 
 def of_losses(rows: Array, losses: Array, variances: Array) -> Targets:
