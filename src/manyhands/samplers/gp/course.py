@@ -2,14 +2,15 @@
 
 A trial's value at step t is modelled as its end and what is still missing at t:
 
-    y(x, t) = f(x) + decay(t) g(x) + decay(t) m + own effects of the trial + noise
+    y(x, t) = f(x) + decay(t) (g(x) + m) + h(x, t) + own effects of the trial + noise
 
 where f is what training comes to, g how much of it is missing after the first step, and m the same for all trials.
 ``decay`` is a power of t, 1 at the first step and 0 at the last (learning curves mostly are power laws: Domhan et al.
-2015). f and g are Gaussian processes with the same kernel over the params, as in intrinsic coregionalisation (Bonilla
-et al. 2008); and so is what is a trial's own, with a kernel that knows only whether two values are of the same trial.
-(Swersky et al. 2014, "Freeze-thaw Bayesian optimization", model curves by their own; here slow starters are known by
-their params, too.)
+2015). h is how a curve differs from that: a Brownian motion in log t that comes to 0 at the last step; without it
+forecasts are far too sure. f, g and h are Gaussian processes with the same kernel over the params, as in intrinsic
+coregionalisation (Bonilla et al. 2008); and so is what is a trial's own, with a kernel that knows only whether two
+values are of the same trial. (Swersky et al. 2014, "Freeze-thaw Bayesian optimization", model each curve on its own;
+here slow starters are known by their params, too.)
 """
 
 from typing import NamedTuple
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from manyhands.samplers.cube import Array
 
 N_PARAMETERS = 5  #: of the course, in a vector of hyperparameters
-#: Logarithms: the variance of g and of m in units of f's, of what is a trial's own, and the power of the decay.
+#: Logarithms: the variance of g in units of f's, that of m, that of what is a trial's own, the power of the decay, and
+#: the variance of h at the first step in units of f's.
 START = np.array([0.0, np.log(10.0), -3.0, 0.0, 0.0])
 SPREAD = np.array([1.0, 1.0, 1.5, 0.5, 1.0])  #: standard deviations of their normal priors
 BOUNDS = [(-5.0, 5.0), (-2.0, 7.0), (-9.0, 2.0), (np.log(0.15), np.log(4.0)), (-6.0, 4.0)]
