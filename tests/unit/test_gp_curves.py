@@ -21,7 +21,7 @@ from manyhands.space import Space
 CUBE = Cube(Space({"x": Float(0, 1), "y": Float(0, 1), "kind": Choice(["a", "b"])}))
 FEATURES = Features(CUBE)
 SEEDS = st.integers(0, 10_000)
-N_EPOCHS = 50
+N_EPOCHS = 30
 
 
 def some_course(n: int, seed: int) -> Course:
@@ -239,9 +239,9 @@ def belief_after(n_finished: int, n_steps: int, seed: int = 0) -> tuple[CurveBel
 
 
 def test_the_end_of_a_slow_starter_is_forecast_from_its_params() -> None:
-    belief, rows = belief_after(12, n_steps=3)
+    belief, rows = belief_after(9, n_steps=3)
     forecasts = belief.forecast()
-    for trial_id in range(12, 24):
+    for trial_id in range(9, 18):
         row = rows[trial_id]
         missing = slow_and_fast(row, 3) - end_of(row)
         assert abs(forecasts[trial_id].loss - end_of(row)) < max(0.4 * missing, 0.05)
@@ -249,7 +249,7 @@ def test_the_end_of_a_slow_starter_is_forecast_from_its_params() -> None:
 
 def test_forecasts_become_sure_as_training_goes_on() -> None:
     early, _ = belief_after(8, n_steps=2)
-    late, _ = belief_after(8, n_steps=45)
+    late, _ = belief_after(8, n_steps=27)
     before = [early.forecast()[i].deviation for i in range(8, 16)]
     after = [late.forecast()[i].deviation for i in range(8, 16)]
     assert np.mean(after) < np.mean(before)
