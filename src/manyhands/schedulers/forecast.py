@@ -14,7 +14,7 @@ _NEWS = 0.03  # of all news; so much of it is waited for before forecasts are ma
 
 
 class ForecastScheduler(StoppingScheduler):
-    """Stops a trial as soon as it is all but certain that its end will not be the best.
+    """Stops a trial as soon as it is unlikely that its end will be the best.
 
     The sampler forecasts how each trial will end: from its curve so far, from the curves of all others, and from its
     params, by which slow starters are known. A trial stops when the chance that it ends better than the best forecast
@@ -31,9 +31,9 @@ class ForecastScheduler(StoppingScheduler):
         SettingsError: An argument makes no sense.
     """
 
-    def __init__(self, chance: float = 0.03, min_steps: int = 2, max_steps: int | None = None):
+    def __init__(self, chance: float = 0.1, min_steps: int = 2, max_steps: int | None = None):
         if not 0.0 < chance < 0.5:
-            raise SettingsError(f"chance={chance!r} must lie between 0 and 0.5; 0.03 is usual.")
+            raise SettingsError(f"chance={chance!r} must lie between 0 and 0.5; 0.1 is usual.")
         self.chance = chance
         self.min_steps = min_steps
         self.max_steps = max_steps
