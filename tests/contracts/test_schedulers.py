@@ -110,7 +110,7 @@ class ForecastOfTheLast(ForecastScheduler):
         self.last: dict[int, float] = {}
 
     def consult(self, forecast: object) -> None:
-        super().consult(lambda: {i: Forecast(loss, loss, 0.05) for i, loss in self.last.items()})
+        super().consult(lambda: {i: Forecast(loss, loss, 0.2) for i, loss in self.last.items()})
 
     def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         self.last[trial_id] = loss if math.isfinite(loss) else 1e9

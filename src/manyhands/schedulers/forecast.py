@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 
+from manyhands.checks import check_whole
 from manyhands.errors import SettingsError
 from manyhands.ports import Forecast
 from manyhands.schedulers.base import StoppingScheduler
@@ -34,6 +35,7 @@ class ForecastScheduler(StoppingScheduler):
     def __init__(self, chance: float = 0.1, min_steps: int = 2, max_steps: int | None = None):
         if not 0.0 < chance < 0.5:
             raise SettingsError(f"chance={chance!r} must lie between 0 and 0.5; 0.1 is usual.")
+        check_whole(min_steps=min_steps, max_steps=max_steps)
         self.chance = chance
         self.min_steps = min_steps
         self.max_steps = max_steps
