@@ -392,7 +392,7 @@ class Tracker:
         """The search begins, with the trials of earlier runs."""
 
     def explained(self, text: str) -> None:
-        """The sampler says what it does and why; told at the start, and again when it says something else."""
+        """Sampler and scheduler say what they do and why; told at the start, and again when they say something else."""
 
     def trial_started(self, trial: Trial) -> None:
         """A trial was given to a worker, or goes on after a pause."""

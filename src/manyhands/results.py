@@ -185,11 +185,11 @@ def sampler_lines(explanation: str, seconds: float, all_seconds: float) -> list[
     """What the sampler does, if it says so, and how long it took, if that is worth a word.
 
     Args:
-        explanation: The sampler's own words; empty if it has none.
+        explanation: What ``Search.explanation`` says; may be empty.
         seconds: How long it has been thinking.
         all_seconds: How long the whole search has taken.
     """
-    lines = [f"Sampler: {explanation}"] if explanation else []
+    lines = [explanation] if explanation else []
     if seconds >= _LEAST_SHOWN_S and all_seconds > 0:
         lines.append(f"The sampler took {show_seconds(seconds)}, {seconds / all_seconds:.1%} of the time.")
     return lines

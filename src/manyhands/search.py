@@ -217,8 +217,8 @@ class Search:
     @property
     def explanation(self) -> str:
         """What the sampler and the scheduler do and why, in their own words; empty if they have none."""
-        said = (self._sampler.explanation, explained(self._scheduler))
-        return "; ".join(text for text in said if text)
+        said = {"Sampler": self._sampler.explanation, "Scheduler": explained(self._scheduler)}
+        return ". ".join(f"{role}: {text}" for role, text in said.items() if text)
 
     @property
     def sampler_seconds(self) -> float:

@@ -339,7 +339,7 @@ def test_a_terminal_shows_the_pareto_front(clock: HandClock, monkeypatch: pytest
 
 def test_what_the_sampler_says_of_itself_has_a_line(clock: HandClock, plain: Shown) -> None:
     tracker = started(clock)
-    tracker.explained("random,\nas nothing is known")
+    tracker.explained("Sampler: random,\nas nothing is known")
     tracker.tick(clock.at)
     tracker.ended("it was cut off")
     assert plain.getvalue().splitlines()[1] == "Sampler: random, as nothing is known"

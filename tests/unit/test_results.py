@@ -153,7 +153,7 @@ def test_a_summary_tells_how_many_trials_break_constraints() -> None:
 
 
 def test_a_sampler_that_took_time_or_explains_itself_has_lines_of_its_own() -> None:
-    assert results.sampler_lines("random, for a start", 0.8, 64.0) == [
+    assert results.sampler_lines("Sampler: random, for a start", 0.8, 64.0) == [
         "Sampler: random, for a start",
         "The sampler took 0.8 s, 1.2% of the time.",
     ]

@@ -299,8 +299,8 @@ def test_what_the_sampler_says_is_told_at_the_start_and_when_it_changes(capsys: 
 
     study = tune(sampler=Changeable(), trackers=[Ear()], progress=True)
 
-    assert Ear.heard[0] == "random, phase 0"
-    assert Ear.heard[-1] == "random, phase 1"
+    assert Ear.heard[0] == "Sampler: random, phase 0"
+    assert Ear.heard[-1] == "Sampler: random, phase 1"
     assert len(Ear.heard) == 2
     assert "Sampler: random, phase 1" in study.summary().splitlines()
     assert "Sampler: random, phase 0\n" in capsys.readouterr().err

@@ -51,8 +51,8 @@ class ConsoleTracker(Tracker):
         self._face.begin()
 
     def explained(self, text: str) -> None:
-        """Note what the sampler does."""
-        self._news.append(f"Sampler: {one_line(text)}")
+        """Note what sampler and scheduler do."""
+        self._news.append(one_line(text))
 
     def trial_started(self, trial: Trial) -> None:
         """Note that it runs."""
