@@ -32,9 +32,9 @@ class ForecastScheduler(StoppingScheduler):
         SettingsError: An argument makes no sense.
     """
 
-    def __init__(self, chance: float = 0.1, min_steps: int = 2, max_steps: int | None = None):
+    def __init__(self, chance: float = 0.03, min_steps: int = 2, max_steps: int | None = None):
         if not 0.0 < chance < 0.5:
-            raise SettingsError(f"chance={chance!r} must lie between 0 and 0.5; 0.1 is usual.")
+            raise SettingsError(f"chance={chance!r} must lie between 0 and 0.5; 0.03 is usual.")
         check_whole(min_steps=min_steps, max_steps=max_steps)
         self.chance = chance
         self.min_steps = min_steps
