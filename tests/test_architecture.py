@@ -24,8 +24,12 @@ VALUES = BARE | {
     "splits",
     "clock",
     "checks",
+    "settings",
 }
-PURE = {"samplers", "schedulers", "rules", "past", "search", "timed", "transfer", "work", "results", "importance"}
+PURE = {"samplers", "schedulers", "rules", "past", "timed", "advisers", "restoring", "search", "transfer", "work"} | {
+    "results",
+    "importance",
+}
 
 #: part -> the parts it may import, besides itself
 MAY_IMPORT = {
@@ -46,6 +50,7 @@ MAY_IMPORT = {
     "incumbents": {"objectives", "trial"},
     "clock": set(),
     "checks": {"errors"},
+    "settings": {"objectives"},
     # pure
     "work": {"trial"},
     "past": {"ports", "trial"},
@@ -53,8 +58,10 @@ MAY_IMPORT = {
     "samplers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
     "schedulers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
     "timed": {"space", "trial", "ports"},
-    "search": {"errors", "space", "trial", "events", "ports", "objectives", "incumbents", "splits"}
-    | {"past", "timed", "transfer", "work"},
+    "advisers": {"errors", "space", "trial", "ports", "objectives", "incumbents", "settings", "timed"},
+    "restoring": {"space", "trial", "ports", "past", "advisers"},
+    "search": {"errors", "space", "trial", "events", "ports", "objectives", "splits", "settings"}
+    | {"advisers", "restoring", "transfer", "work"},
     "transfer": {"errors", "labels", "objectives", "parameters", "ports", "space", "trial"},
     "importance": {"errors", "objectives", "samplers", "space", "trial"},
     "results": {"space", "trial", "objectives", "incumbents"},

@@ -8,7 +8,7 @@
     WorkerLost   ──▶ StartPart                 (its parts wait again, before all others)
     Idled        ──▶                           (a suggestion is prepared, so that the next free worker need not wait)
 
-Rule 1: everything that changes the state of a trial is in this file.
+Rule 1: everything that changes the state of a trial is in this file; whom it asks is in ``advisers.py``.
 Rule 2: nothing here knows which executor, store or tracker is in use.
 Rule 3: an outcome that is not on disk is known to nobody; it becomes known by ``Saved``.
 Rule 4: the cost of an event does not depend on the number of trials.
@@ -16,16 +16,14 @@ Rule 4: the cost of an event does not depend on the number of trials.
 Same settings and same events give the same commands, so a recorded run can be replayed.
 """
 
-import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 from numpy.random import default_rng
 
+from manyhands.advisers import Advisers
 from manyhands.errors import SettingsError
 from manyhands.events import (
     AnyCommand,
@@ -53,63 +51,29 @@ from manyhands.events import (
     WorkerJoined,
     WorkerLost,
 )
-from manyhands.incumbents import Incumbents
-from manyhands.objectives import Direction, losses_of, misfit, n_objectives, values_of
-from manyhands.past import Began, Ended, Judged, past
+from manyhands.objectives import misfit, n_objectives
 from manyhands.ports import (
     Fork,
     History,
-    Outcome,
     Pause,
-    Problem,
     Resume,
     Sampler,
     Scheduler,
     StopRule,
     Wait,
 )
+from manyhands.restoring import Stand, latest, not_tried, recall
+from manyhands.settings import Settings
 from manyhands.space import Point, Space
 from manyhands.splits import SplitValues, combine
-from manyhands.timed import TimedSampler, explained
 from manyhands.transfer import Lessons
 from manyhands.trial import Failure, Part, Report, Result, Trial, TrialState
 from manyhands.work import WorkQueue
 
+__all__ = ["Search", "Settings"]
+
 #: A sampler draws from the stream ``[seed, trial_id]``; points given to start with are completed from this one.
 _START_STREAM = 0x57A27
-
-
-class Settings(Struct, frozen=True, kw_only=True):
-    """What is fixed for one run of a search; see ``manyhands.tune`` for most of them.
-
-    Attributes:
-        direction: One word; with several objectives one for each.
-        ahead: Whether workers may be given trials that they cannot start yet.
-    """
-
-    direction: Direction = "minimize"
-    seed: int = 0
-    max_trials: int | None = None
-    n_splits: int | None = None
-    max_failures: int | None = None
-    max_attempts: int = 3
-    timeout_s: float | None = None
-    trial_timeout_s: float | None = None
-    ahead: bool = True
-
-
-class _Stand(Struct, gc=False):
-    """How a trial of an earlier run stood when that run was cut off.
-
-    Attributes:
-        verdict: What the scheduler said to it last, if it had to leave.
-        value: What it reported last.
-        metrics: The same, whatever else it was.
-    """
-
-    verdict: str | Pause | None = None
-    value: float | None = None
-    metrics: dict[str, Any] = {}
 
 
 class Search:
@@ -152,23 +116,20 @@ class Search:
         self.settings = settings
         self.lessons = lessons
         self.trials: dict[int, Trial] = {}
-        self.incumbents = Incumbents(settings.direction)
+        self._advisers = Advisers(space, settings, sampler, scheduler, rules, lessons.trials, timer)
+        self.incumbents = self._advisers.incumbents
         self.end_reason: str | None = None
         self.was_interrupted = False
         self.fatal: Failure | None = None
         self.error: Exception | None = None
-        self._sampler = TimedSampler(sampler, timer)
-        self._scheduler = scheduler
-        self._next_trial: Callable[[], object] | None = getattr(scheduler, "next_trial", None)
-        self._began: Callable[[Trial], None] | None = getattr(scheduler, "began", None)
-        self._report: Callable[[int, Point, Report, float], None] | None = None  # of the sampler
         self._offer: Resume | Fork | None = None  # of the scheduler; waits for a worker
-        self._rules = rules
         self._start_with = deque(start_with)
         self._n_objectives = n_objectives(settings.direction)
         self._n_constraints: int | None = None  # of every trial, once one has told
         self._n_parts = settings.n_splits or 1
-        self._work = WorkQueue(settings.trial_timeout_s, ahead=self._may_work_ahead())
+        # Ahead only if it changes nothing: no decision depends on outcomes, and lost parts are tried again.
+        ahead = settings.ahead and settings.max_attempts > 1 and not self._advisers.wait_for_outcomes
+        self._work = WorkQueue(settings.trial_timeout_s, ahead=ahead)
         self._pausing: set[int] = set()  # trials that were told to pause, and have not left yet
         self._paused: dict[int, Part] = {}  # paused trials, and what a worker has to do when they go on
         self._n_pauses: Counter[int] = Counter()  # of trials that left for a pause in this run
@@ -179,28 +140,10 @@ class Search:
         self._unsaved: set[int] = set()  # trials whose outcome is on its way to the disk
         self._resting: set[int] = set()  # trials of an earlier run that have not been started in this one
         self._next_id = 0
-        self._n_ended = 0
-        self._n_failed = 0
         self._is_dry = False  # the sampler has nothing more to suggest, as things stand
         self._ends_at: float | None = None
         self._began_at: float | None = None
         self._last_at = 0.0
-        self._rule_reasons: list[str] = []  # why the search should end, as its rules see it
-        max_steps = getattr(scheduler, "max_steps", None)
-        problem = Problem(space, settings.seed, self._n_objectives, settings.max_trials, max_steps)
-        self._sampler.start(problem)
-        if scheduler is not None and hasattr(scheduler, "prepare"):
-            scheduler.prepare(problem)
-        if self._n_objectives == 1 and settings.n_splits is None:
-            self._report = getattr(sampler, "report", None)
-        consult = getattr(scheduler, "consult", None)
-        if consult is not None:
-            consult(None if self._report is None else getattr(sampler, "forecast", None))
-        for rule in rules:
-            if hasattr(rule, "start"):
-                rule.start(problem)
-        for trial in lessons.trials:
-            self._teach(trial)
 
     # -- what can be asked of it -------------------------------------------------------------------------------
 
@@ -217,13 +160,12 @@ class Search:
     @property
     def explanation(self) -> str:
         """What the sampler and the scheduler do and why, in their own words; empty if they have none."""
-        said = {"Sampler": self._sampler.explanation, "Scheduler": explained(self._scheduler)}
-        return ". ".join(f"{role}: {text}" for role, text in said.items() if text)
+        return self._advisers.explanation
 
     @property
     def sampler_seconds(self) -> float:
         """How long the sampler has been thinking since the search was made or restored."""
-        return self._sampler.seconds
+        return self._advisers.sampler.seconds
 
     @property
     def seconds(self) -> float:
@@ -233,7 +175,7 @@ class Search:
     @property
     def n_ended(self) -> int:
         """How many trials have an outcome that is known."""
-        return self._n_ended
+        return self._advisers.n_ended
 
     @property
     def can_prepare(self) -> bool:
@@ -260,41 +202,19 @@ class Search:
             # The store may only know the names of what a choice was made from; this space has the objects.
             self.trials[stored.id] = replace(stored, params=self.space.build(stored.point))
             self._next_id = max(self._next_id, stored.id + 1)
-        self._start_with = _not_tried(self._start_with, history.trials)
-        stands = self._recall(history, reports)
+            if stored.state is TrialState.FINISHED:
+                self._n_constraints = len(stored.constraints)
+        self._start_with = not_tried(self._start_with, history.trials)
+        stands = recall(self._advisers, self.trials, history, reports)
         for (trial_id, split), result in history.splits.items():
             self._splits.setdefault(trial_id, {})[split] = result
             self._n_constraints = len(result.constraints)
-        self._sampler.seconds = 0.0
+        self._advisers.sampler.seconds = 0.0
         for trial in [t for t in self.trials.values() if not t.state.is_end]:
             self._pending[trial.id] = trial.point
-            self._take_back(trial, stands.get(trial.id, _Stand()))
+            self._take_back(trial, stands.get(trial.id, Stand()))
 
-    def _recall(self, history: History, reports: Iterable[tuple[Part, Report]]) -> dict[int, _Stand]:
-        """Learn all that a stored study learned, in the same order; return how each of its trials stood in the end."""
-        stands: dict[int, _Stand] = {}
-        for happened in past(history, reports):
-            trial_id = happened.part.trial_id if isinstance(happened, Judged) else happened.trial.id
-            trial, stand = self.trials[trial_id], stands.get(trial_id)
-            if stand is None:
-                stand = stands[trial_id] = _Stand()
-                self._tell_of_beginning(trial)
-            elif isinstance(happened, Began) and isinstance(stand.verdict, Pause):
-                stand.verdict = None
-                self._tell_of_beginning(trial)
-            match happened:
-                case Judged(_, report):
-                    if self._report is not None:
-                        self._report(trial.id, trial.point, report, self._loss(report))
-                    stand.value, stand.metrics = _latest(stand.value, stand.metrics, [report])
-                    if self._scheduler is not None and stand.verdict is None:  # else nobody judged it
-                        stand.verdict = self._judge(trial_id, report)
-                case Ended():
-                    self._rule_reasons.clear()  # what a rule said earlier did not end the search, or not for good
-                    self._learn(trial)
-        return stands
-
-    def _take_back(self, trial: Trial, stand: _Stand) -> None:
+    def _take_back(self, trial: Trial, stand: Stand) -> None:
         """Let a trial of an earlier run be as it was there: paused, about to leave, or to be run."""
         if trial.state is TrialState.PAUSED and not isinstance(stand.verdict, str):
             self._paused[trial.id] = Part(trial.id)
@@ -339,8 +259,8 @@ class Search:
         if self._cut_off:
             self._let_leave_at_last(event.at, out)
         self._absorb(event, out)
-        if self.end_reason is None and self._rule_reasons:
-            self._end(self._rule_reasons[0], event.at, out)
+        if self.end_reason is None and self._advisers.wish_to_end is not None:
+            self._end(self._advisers.wish_to_end, event.at, out)
         if self.end_reason is None:
             self._assign(event.at, out)
             self._check_whether_done(event.at, out)
@@ -443,15 +363,15 @@ class Search:
         if worker is None or trial is None or trial.state.is_end:
             return
         out.append(SaveReports(part, reports))
-        value, metrics = _latest(trial.value, trial.metrics, reports)
+        value, metrics = latest(trial.value, trial.metrics, reports)
         if self._n_objectives > 1:
             value = None
         trial = self.trials[trial.id] = replace(trial, value=value, metrics=metrics)
-        is_judged = self._scheduler is not None and not trial.reason  # else it was told to leave
+        if not self._advisers.listen:
+            return
+        is_judged = not trial.reason  # else it was told to leave
         for report in reports:
-            if self._report is not None:
-                self._report(trial.id, trial.point, report, self._loss(report))
-            verdict = self._judge(trial.id, report) if is_judged else None
+            verdict = self._advisers.reported(trial, report, is_judged)
             if verdict is not None:
                 self._tell_to_leave(trial, worker, part, verdict, out)
                 is_judged = False
@@ -541,9 +461,9 @@ class Search:
 
     def _offered(self) -> Resume | Fork | Wait | None:
         """Whom the scheduler wants next; it is asked once for each trial that it offers."""
-        if self._offer is not None or self._next_trial is None:
+        if self._offer is not None:
             return self._offer
-        offer = self._next_trial()
+        offer = self._advisers.next_trial()
         match offer:
             case Fork() if not self._may_add:
                 return Wait()
@@ -551,12 +471,7 @@ class Search:
                 return Wait()  # it came to its end before it heard that it should pause, as will be told once saved
             case Fork() | Resume():
                 self._offer = offer
-                return offer
-            case Wait() | None:
-                return offer
-        raise SettingsError(
-            f"The scheduler's next_trial() returned {offer!r}. It must return mh.Resume, mh.Fork, mh.Wait or None."
-        )
+        return offer
 
     def _take_up(self, trial_id: int, at: float, out: list[AnyCommand]) -> None:
         """Let a trial go on that is paused, or is about to be."""
@@ -574,7 +489,7 @@ class Search:
             )
         self.trials[trial_id] = trial
         out.append(SaveTrial(trial))
-        self._tell_of_beginning(trial)
+        self._advisers.began(trial)
 
     def _fork(self, fork: Fork) -> Trial:
         if fork.parent not in self.trials:
@@ -600,7 +515,7 @@ class Search:
         if self.end_reason is not None or self._is_dry or not self._may_add:
             return False
         # A sampler that learns should know what is about to be on disk before it thinks.
-        return not (self._sampler.learns and self._unsaved)
+        return not (self._advisers.sampler.learns and self._unsaved)
 
     @property
     def _may_add(self) -> bool:
@@ -613,7 +528,7 @@ class Search:
             rng = default_rng([_START_STREAM, self.settings.seed, trial_id])
             point: Point | None = self.space.sample(rng, self._start_with.popleft())
         else:
-            point = self._sampler.suggest(trial_id, self.running)
+            point = self._advisers.sampler.suggest(trial_id, self.running)
         if point is None:
             self._is_dry = True
             return None
@@ -633,9 +548,9 @@ class Search:
     def _n_prepared_wanted(self) -> int:
         # One worker alone should have the newest knowledge; many gain more from not waiting. But what is prepared would
         # have to begin, in the order of numbers, although a scheduler may want its own trials first.
-        if self._next_trial is not None:
+        if self._advisers.choose_next:
             return 0
-        return 1 if self._sampler.learns and self._work.n_workers > 1 else 0
+        return 1 if self._advisers.sampler.learns and self._work.n_workers > 1 else 0
 
     def _begin(self, trial: Trial, at: float, out: list[AnyCommand]) -> None:
         trial = self.trials[trial.id] = replace(trial, started_at=at, paused_s=0.0)
@@ -643,12 +558,7 @@ class Search:
 
     def _begin_new(self, trial: Trial, at: float, out: list[AnyCommand]) -> None:
         self._begin(trial, at, out)
-        self._tell_of_beginning(trial)
-
-    def _tell_of_beginning(self, trial: Trial) -> None:
-        """Tell the scheduler, of what was known before it began: so a restored one is told the same."""
-        if self._began is not None:
-            self._began(Trial(trial.id, trial.point, trial.params, parent=trial.parent))
+        self._advisers.began(trial)
 
     def _pause(self, part: Part, at: float, out: list[AnyCommand], worker: str) -> None:
         """A trial has left its worker to others; ``part`` is what has to be done when it goes on."""
@@ -721,7 +631,7 @@ class Search:
         self, trial_id: int, at: float, out: list[AnyCommand], *, seconds: float | None = None, **changes: object
     ) -> None:
         """A trial has its outcome: have it saved. Nobody is told before that is done."""
-        order = self._n_ended + len(self._unsaved)
+        order = self.n_ended + len(self._unsaved)
         trial = self.trials[trial_id]
         started_at, paused_s = trial.started_at, trial.paused_s
         in_one_go = self._n_parts == 1 and trial_id not in self._n_pauses and not trial.lost and not paused_s
@@ -746,54 +656,8 @@ class Search:
                 continue
             self._unsaved.remove(trial_id)
             del self._pending[trial_id]
-            self._learn(self.trials[trial_id])
-
-    def _may_work_ahead(self) -> bool:
-        """Only if it changes nothing: nobody waits for outcomes or says who is next, and lost parts are tried again."""
-        settings = self.settings
-        waits = self._sampler.learns or self._next_trial or self._rules or settings.max_failures is not None
-        return settings.ahead and not waits and settings.max_attempts > 1
-
-    def _judge(self, trial_id: int, report: Report) -> str | Pause | None:
-        assert self._scheduler is not None  # noqa: S101
-        verdict = self._scheduler.judge(trial_id, report, self._loss(report))
-        if verdict is not None and self._n_parts > 1 and isinstance(verdict, Pause):
-            raise SettingsError(f"The scheduler wants trial {trial_id} to pause, and trials with splits cannot.")
-        return verdict
-
-    def _learn(self, trial: Trial) -> None:
-        """The outcome is on disk: tell everybody."""
-        self._n_ended += 1
-        self._is_dry = False
-        losses = self._teach(trial)
-        if trial.state is TrialState.FINISHED:
-            self._n_constraints = len(trial.constraints)
-        if self._scheduler is not None:
-            self._scheduler.observe(trial, losses[0] if losses else None)
-        is_best = self.incumbents.add(trial)
-        self._n_failed += trial.state is TrialState.FAILED
-        for rule in self._rules:
-            reason = rule.observe(trial, is_best, self.settings.direction)
-            if reason is not None:
-                self._rule_reasons.append(reason)
-        if self.settings.max_failures is not None and self._n_failed >= self.settings.max_failures:
-            self._rule_reasons.append(f"{self._n_failed} trials failed, and max_failures={self.settings.max_failures}")
-
-    def _loss(self, report: Report) -> float:
-        if report.value is None:
-            return math.nan
-        return report.value if self.settings.direction == "minimize" else -report.value
-
-    def _teach(self, trial: Trial) -> tuple[float, ...]:
-        """Tell the sampler of an outcome, and return its losses."""
-        losses = self._losses(values_of(trial))
-        self._sampler.observe(trial, Outcome(losses, trial.constraints, trial.variance) if losses else None)
-        return losses
-
-    def _losses(self, values: tuple[float, ...]) -> tuple[float, ...]:
-        if self.settings.direction == "minimize":
-            return values  # they are losses, and this is asked for every report
-        return losses_of(values, self.settings.direction) if values else ()
+            self._is_dry = False
+            self._advisers.learn(self.trials[trial_id])
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -805,11 +669,11 @@ class Search:
             self._assign(at, out)  # it may have been of another mind before
             return
         if not self._may_add:
-            reason = f"all {self._n_ended} trials are done"
+            reason = f"all {self.n_ended} trials are done"
         elif offer is not None:
-            reason = f"the scheduler wants no more: all {self._n_ended} trials are done"
+            reason = f"the scheduler wants no more: all {self.n_ended} trials are done"
         elif self._is_dry:
-            reason = f"the space is used up: all {self._n_ended} configurations were tried"
+            reason = f"the space is used up: all {self.n_ended} configurations were tried"
         else:
             return
         if not self._paused:
@@ -833,30 +697,8 @@ class Search:
         out.append(EndSearch(reason))
 
 
-def _not_tried(points: Iterable[Point], trials: Iterable[Trial]) -> deque[Point]:
-    """The points, complete or in part, that no trial has been the try of yet."""
-    untried = deque(points)
-    for trial in trials:
-        found = next((p for p in untried if all(trial.point.get(k) == v for k, v in p.items())), None)
-        if found is not None:
-            untried.remove(found)
-    return untried
-
-
 def _next_attempt(part: Part) -> Part:
     return Part(part.trial_id, part.split, part.attempt + 1)
-
-
-def _latest(
-    value: float | None, metrics: dict[str, Any], reports: Sequence[Report]
-) -> tuple[float | None, dict[str, Any]]:
-    """A trial's value and metrics after some more reports: what was not reported anew stays."""
-    for report in reports:
-        if report.value is not None:
-            value = report.value
-        if report.metrics:
-            metrics = {**metrics, **report.metrics}
-    return value, metrics
 
 
 def _reason_of(verdict: str | Pause) -> str:

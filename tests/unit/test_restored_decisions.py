@@ -180,7 +180,7 @@ def check_who_leaves(search, calls, history, reports):
             verdicts[args[0]] = answer
     is_open = {trial.id for trial in history.trials if not trial.state.is_end}
     leave = {trial_id: verdict for trial_id, verdict in verdicts.items() if trial_id in is_open}
-    search._next_trial = None  # so that none of them goes on at once
+    search._advisers._next_trial = None  # so that none of them goes on at once
     commands = search.handle(Ticked(at=1e6))
     commands += [c for worker in WORKERS for c in search.handle(WorkerJoined(worker=worker, at=1e6))]
     started = {command.part.trial_id for command in commands if isinstance(command, StartPart)}
