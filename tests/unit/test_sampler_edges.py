@@ -230,13 +230,13 @@ def test_two_studies_in_two_threads_leave_the_threads_of_blas_as_they_were() -> 
     met = []
 
     class Watched(mh.GPSampler):
-        def _promising(self, pending: Any, rng: np.random.Generator) -> Any:
+        def _promising(self, running: Any, pending: Any, rng: np.random.Generator) -> Any:
             try:
                 both.wait(1.0)
                 met.append(True)
             except BrokenBarrierError:
                 pass
-            return super()._promising(pending, rng)
+            return super()._promising(running, pending, rng)
 
     def search(seed: int) -> None:
         study = mh.Study({"x": mh.Float(0, 1), "y": mh.Float(0, 1)}, sampler=Watched(), seed=seed)
