@@ -106,6 +106,12 @@ def test_with_constraints_trials_are_judged_by_ranks() -> None:
     assert "is not among the best third" in stopped[-1].reason
 
 
+def test_whoever_works_alone_is_judged_by_forecasts_once_there_are_any() -> None:
+    study = searched(workers=1, timeout_s=12 * N_EPOCHS * 60)
+    reasons = [trial.reason for trial in study.trials if trial.state is TrialState.STOPPED]
+    assert "is expected to end at" in reasons[-1]
+
+
 def test_the_summary_says_what_stops_trials(study: mh.Study) -> None:
     assert "stops by forecasts of how trials end" in study.summary()
 

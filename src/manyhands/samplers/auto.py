@@ -6,7 +6,7 @@ from typing import Any
 from manyhands.ports import Forecast, Outcome, Problem, Sampler
 from manyhands.samplers.registry import make
 from manyhands.space import Point
-from manyhands.trial import Report, Trial
+from manyhands.trial import Report, Trial, TrialState
 
 _MOSTLY_GP = 500  # outcomes; thinking about so many trials takes some seconds in all
 _PARTLY_GP = 1000  # outcomes; beyond them a Gaussian process would have to leave most of them out
@@ -28,7 +28,8 @@ class AutoSampler:
     while more than 128 run, ``tpe`` has all: it takes 1 to 2 ms, however many there are.
 
     It goes by the number of trials and not by the time that they take, which is never twice the same: so a seed gives
-    the same trials. What former studies teach (``warm_start``) counts among them.
+    the same trials. What former studies teach (``warm_start``) counts among them; what was stopped on its way does not,
+    as ``tpe`` has little use for that.
     """
 
     learns = True
@@ -37,6 +38,7 @@ class AutoSampler:
         """Prepare for a search; see ``manyhands.ports.Sampler``."""
         self._problem = problem
         self._told: list[tuple[Trial, Outcome | None]] = []
+        self._n_whole = 0  # of them were not stopped on their way
         self._methods: dict[str, Sampler] = {}
         self._explanation = ""
 
@@ -47,6 +49,7 @@ class AutoSampler:
     def observe(self, trial: Trial, outcome: Outcome | None) -> None:
         """Learn of an outcome; see ``manyhands.ports.Sampler``."""
         self._told.append((trial, outcome))
+        self._n_whole += trial.state is not TrialState.STOPPED
         for method in self._methods.values():
             method.observe(trial, outcome)
 
@@ -65,7 +68,7 @@ class AutoSampler:
 
     def _choose(self, trial_id: int, n_running: int) -> str:
         """The method for a trial. It depends on nothing but what a resumed search knows too."""
-        n = len(self._told)
+        n = self._n_whole
         is_fourth = trial_id % _EVERY == _EVERY - 1
         if n_running > _MANY_WORKERS:
             self._explanation = f"{_TPE}, while more than {_MANY_WORKERS} trials run"

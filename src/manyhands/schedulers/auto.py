@@ -49,7 +49,7 @@ class AutoScheduler:
     def judge(self, trial_id: int, report: Report, loss: float) -> str | Pause | None:
         """Return why the trial should stop, or None; see ``manyhands.ports.Scheduler``."""
         by_rank = self._asha.judge(trial_id, report, loss)
-        by_forecast = self._forecast.judge(trial_id, report, loss) if self._method is self._forecast else None
+        by_forecast = self._forecast.judge(trial_id, report, loss) if self._may_look else None
         return by_forecast if self._method is self._forecast else by_rank
 
     def began(self, trial: Trial) -> None:
@@ -69,6 +69,9 @@ class AutoScheduler:
         return f"stops by {_FORECAST}"
 
     @property
+    def _may_look(self) -> bool:
+        return self._can_forecast and len(self._running) <= _MANY_WORKERS
+
+    @property
     def _method(self) -> StoppingScheduler:
-        can_look = self._can_forecast and not self._forecast.is_blind and len(self._running) <= _MANY_WORKERS
-        return self._forecast if can_look else self._asha
+        return self._forecast if self._may_look and not self._forecast.is_blind else self._asha
