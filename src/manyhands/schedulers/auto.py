@@ -63,7 +63,7 @@ class AutoScheduler:
     def explain(self) -> str:
         """What it goes by, in one line."""
         if not self._can_forecast or self._forecast.is_blind:
-            return f"stops by {_ASHA}, as this sampler makes no forecasts here"
+            return f"stops by {_ASHA}, as there are no forecasts"
         if self._method is self._asha:
             return f"stops by {_ASHA}, while more than {_MANY_WORKERS} trials run"
         return f"stops by {_FORECAST}"

@@ -10,7 +10,6 @@ from manyhands.schedulers.base import StoppingScheduler
 
 _GROWTH = 1.25  # from one step of a trial that is news to the next
 _CAUTION = 1.5  # deviations are larger than the model says by about that
-_ENOUGH = 30  # news, after which there are forecasts if there ever are
 _NEWS = 0.03  # of all news; so much of it is waited for before forecasts are made anew
 
 
@@ -48,8 +47,8 @@ class ForecastScheduler(StoppingScheduler):
 
     @property
     def is_blind(self) -> bool:
-        """Whether forecasts should be there by now, and are not: reports tell nothing of constraints, for example."""
-        return self._n_asked >= _ENOUGH and not self._can_see
+        """Whether there are no forecasts: too little is known, or there are constraints, and reports do not tell of them."""
+        return not self._can_see
 
     def _reset(self) -> None:
         self._can_see = False
