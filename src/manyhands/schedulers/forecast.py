@@ -47,7 +47,7 @@ class ForecastScheduler(StoppingScheduler):
 
     @property
     def is_blind(self) -> bool:
-        """Whether there are no forecasts: too little is known, or there are constraints, and reports do not tell of them."""
+        """Whether there are no forecasts: too little is known, or there are constraints, which reports leave out."""
         return not self._can_see
 
     def _reset(self) -> None:
