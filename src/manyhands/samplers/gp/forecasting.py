@@ -13,7 +13,7 @@ from manyhands.samplers.gp.model import GaussianProcess
 from manyhands.samplers.gp.surrogate import Surrogate
 from manyhands.samplers.gp.targets import Targets
 
-_FEWEST = 4  # trials with a value, to say anything
+_FEWEST = 2  # trials with a value, to say anything
 _N_INCUMBENTS = 50
 _N_ANCHORS = 5
 
