@@ -2,15 +2,13 @@
 
 import json
 import os
-import traceback
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import pool
 from benchmarks.multifidelity import ours, peers
 from benchmarks.multifidelity.tasks import N_EPOCHS, N_FULL_TRAININGS, task
 from benchmarks.multifidelity.world import Trace, World
@@ -172,26 +170,9 @@ def make_all(keys: Sequence[Key], jobs: int, done: Callable[[Key, Run], None]) -
         Those that failed, and why.
     """
     failed: dict[Key, str] = {}
-    for key, run in _made(keys, jobs):
+    for key, run in pool.make_all(make, keys, jobs):
         if isinstance(run, str):
             failed[key] = run
         else:
             done(key, run)
     return failed
-
-
-def _made(keys: Sequence[Key], jobs: int) -> Iterator[tuple[Key, Run | str]]:
-    if jobs == 1:
-        yield from ((key, _try(key)) for key in keys)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(_try, key): key for key in keys}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
-def _try(key: Key) -> Run | str:
-    try:
-        return make(key)
-    except Exception:  # a method may raise anything, and the others should go on
-        return traceback.format_exc()

@@ -86,7 +86,7 @@ def dev_instances() -> Sequence[str]:
 
 @cache
 def _surrogates() -> Any:
-    return lcbench._load()
+    return lcbench.load()
 
 
 def _parameter(spec: Mapping[str, Any]) -> mh.Float | mh.Int:

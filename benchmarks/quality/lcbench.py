@@ -17,7 +17,7 @@ from benchmarks.quality.problems import Problem, SuiteMissingError
 
 def problems() -> list[Problem]:
     """One for each of the data sets that are there to develop on: 7 parameters, 4 floats and 3 ints, 4 of them log."""
-    surrogates = _load()
+    surrogates = load()
     return [_problem(surrogates.LCBench(instance)) for instance in surrogates.DEV_INSTANCES]
 
 
@@ -31,7 +31,12 @@ def _parameter(spec: Mapping[str, Any]) -> mh.Float | mh.Int:
     return kind(spec["low"], spec["high"], log=spec["log"])
 
 
-def _load() -> Any:
+def load() -> Any:
+    """The module of the surrogates.
+
+    Raises:
+        SuiteMissingError: It, or what it needs, is not here.
+    """
     folder = Path(os.environ.get("MANYHANDS_LCBENCH") or ROOT.parent / "shared" / "bench")
     file = folder / "lcbench.py"
     if not file.exists():

@@ -2,15 +2,13 @@
 
 import json
 import sys
-import traceback
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.pool import make_all
 from benchmarks.quality.problems import find
 from benchmarks.quality.proposers import make_proposer
 from benchmarks.quality.simulate import Run, simulate
@@ -76,31 +74,12 @@ def seed_of(key: Key) -> int:
     return zlib.crc32(f"{key.problem} {key.seed}".encode()) % 2**31
 
 
-def try_to_make(key: Key) -> Run | str:
-    """Do the run; what it raised, as text, if a sampler fails: the others go on without it."""
-    try:
-        return make(key)
-    except Exception:  # a sampler may raise anything
-        return traceback.format_exc()
-
-
-def make_all(keys: Sequence[Key], jobs: int) -> Iterator[tuple[Key, Run | str]]:
-    """Do runs, several at once if so wished, and yield each when it is done, or why it is not."""
-    if jobs == 1:
-        yield from ((key, try_to_make(key)) for key in keys)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(try_to_make, key): key for key in keys}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
 def make_missing(keys: Sequence[Key], archive: Archive, fresh: Sequence[str] = (), jobs: int = 1) -> bool:
     """Make the runs that are not there, and those of the samplers in ``fresh``; return whether none failed."""
     done = archive.read()
     n_failed = 0
     missing = [key for key in keys if key not in done or key.sampler in fresh]
-    for i, (key, run) in enumerate(make_all(missing, jobs), start=1):
+    for i, (key, run) in enumerate(make_all(make, missing, jobs), start=1):
         if isinstance(run, str):
             n_failed += 1
             print(f"{key.sampler} failed on {key.problem}, seed {key.seed}:\n{run}", file=sys.stderr)

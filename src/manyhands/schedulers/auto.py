@@ -17,9 +17,9 @@ _ASHA = "ranks among the trials that have come as far (asha)"
 class AutoScheduler:
     """Stops trials by forecasts of their ends where the sampler can make them, and by their ranks elsewhere.
 
-    The samplers ``auto`` and ``gp`` model whole learning curves, so they can forecast (``ForecastScheduler``). With
-    any other sampler, with constraints, or while more than 128 trials run, trials are judged as ``ASHAScheduler``
-    does, with rungs at steps 1, 3, 9 and so on.
+    The samplers ``auto`` and ``gp`` model whole learning curves, so they can forecast (``ForecastScheduler``). As long
+    as they know too little, with any other sampler, with constraints, or while more than 128 trials run, trials are
+    judged as ``ASHAScheduler`` does, with rungs at steps 1, 3, 9 and so on.
 
     Args:
         max_steps: The step of a trial's last report, if that is known; see ``ForecastScheduler``.

@@ -19,9 +19,9 @@ class PB2Scheduler(PBTScheduler):
     Everything is as in ``PBTScheduler``, but for one thing: the numbers among a copy's params are not moved at random.
     A Gaussian process learns how much the loss fell in an interval, from the time, the loss and the params at its
     beginning, and a copy takes the params that may let it fall most (Parker-Holder et al. 2020,
-    https://arxiv.org/abs/2002.02518; here without its theory's schedule of optimism). That pays most with few members:
-    in ``benchmarks/population.py``, 4 or 8 do what takes ``PBTScheduler`` twice as many. Choices change as they do
-    there. A copy takes the driver some 10 ms.
+    https://arxiv.org/abs/2002.02518; here without its theory's schedule of optimism). In
+    ``benchmarks/population.py`` that comes to lower losses than ``PBTScheduler`` with as many members. Choices change
+    as they do there. A copy takes the driver longer, as the model is fitted for it.
 
     Args:
         interval: How many steps a member trains between comparisons; enough for params to show what they are worth.

@@ -85,11 +85,9 @@ class Curves:
 
     Attributes:
         n: How many values are noted.
-        is_partial: Whether any trial has reported.
     """
 
     def __init__(self, n_dimensions: int, max_steps: int | None = None):
-        self.is_partial = False
         self._max_steps = max_steps
         self._rows = Growing(n_dimensions)
         self._notes = Growing(4)  # trial's place, step, loss, and whether it runs
@@ -104,6 +102,11 @@ class Curves:
     def n(self) -> int:
         """How many values are noted."""
         return len(self._notes.filled)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether any trial has reported."""
+        return bool(self._noted)
 
     def __contains__(self, trial_id: int) -> bool:
         """Whether anything is known of a trial."""
@@ -125,7 +128,6 @@ class Curves:
         self._last[trial_id] = reached
         if reached >= self._next.get(trial_id, 1.0):
             self._next[trial_id] = max(reached + 1.0, math.floor(reached * _GROWTH))
-            self.is_partial = True
             self._note(trial_id, row, reached, loss, _RUNS)
             self._noted[trial_id] = reached, loss
 

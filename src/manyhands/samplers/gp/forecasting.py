@@ -14,7 +14,6 @@ from manyhands.samplers.gp.surrogate import Surrogate
 from manyhands.samplers.gp.targets import Targets
 
 _FEWEST = 2  # trials with a value, to say anything
-_N_INCUMBENTS = 50
 _N_ANCHORS = 5
 
 
