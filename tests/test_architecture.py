@@ -26,7 +26,7 @@ VALUES = BARE | {
     "checks",
     "settings",
 }
-PURE = {"samplers", "schedulers", "rules", "past", "timed", "advisers", "restoring", "search", "transfer", "work"} | {
+PURE = {"samplers", "schedulers", "rules", "past", "timed", "racing", "advisers", "restoring", "search", "transfer", "work"} | {
     "results",
     "importance",
 }
@@ -58,7 +58,8 @@ MAY_IMPORT = {
     "samplers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
     "schedulers": {"errors", "checks", "objectives", "parameters", "space", "trial", "ports"},
     "timed": {"space", "trial", "ports"},
-    "advisers": {"errors", "space", "trial", "ports", "objectives", "incumbents", "settings", "timed"},
+    "racing": {"objectives", "trial"},
+    "advisers": {"errors", "space", "trial", "ports", "objectives", "incumbents", "racing", "settings", "timed"},
     "restoring": {"space", "trial", "ports", "past", "advisers"},
     "search": {"errors", "space", "trial", "events", "ports", "objectives", "splits", "settings"}
     | {"advisers", "restoring", "transfer", "work"},

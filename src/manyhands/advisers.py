@@ -10,6 +10,7 @@ from manyhands.errors import SettingsError
 from manyhands.incumbents import Incumbents
 from manyhands.objectives import losses_of, n_objectives, values_of
 from manyhands.ports import Fork, Outcome, Pause, Problem, Resume, Sampler, Scheduler, StopRule, Wait
+from manyhands.racing import Race
 from manyhands.settings import Settings
 from manyhands.space import Point, Space
 from manyhands.timed import TimedSampler, explained
@@ -33,6 +34,7 @@ class Advisers:
         incumbents: The best of the trials whose outcome is known.
         n_ended: How many trials have an outcome that is known.
         listen: Whether reports have to be told to anybody.
+        race: Judges trials by their first splits; None if they all run to their end.
         wish_to_end: The first reason that a rule gave why the search should end, or None.
     """
 
@@ -50,6 +52,7 @@ class Advisers:
         self.incumbents = Incumbents(settings.direction)
         self.n_ended = 0
         self.wish_to_end: str | None = None
+        self.race = Race(settings.direction, settings.n_splits) if settings.races and settings.n_splits else None
         self._n_failed = 0
         self._settings = settings
         self._scheduler = scheduler
@@ -124,6 +127,8 @@ class Advisers:
         if self._scheduler is not None:
             self._scheduler.observe(trial, losses[0] if losses else None)
         is_best = self.incumbents.add(trial)
+        if self.race is not None:
+            self.race.observe(trial)
         self._n_failed += trial.state is TrialState.FAILED
         for rule in self._rules:
             self._note(rule.observe(trial, is_best, self._settings.direction))

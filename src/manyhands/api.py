@@ -64,6 +64,7 @@ def tune(
     max_attempts: int = 3,
     trial_timeout_s: float | None = None,
     splits: int | None = None,
+    racing: bool = False,
     store: str | os.PathLike[str] | Store | None = "auto",
     name: str | None = None,
     resume: bool = True,
@@ -82,7 +83,8 @@ def tune(
             under ``"value"`` (or ``"loss"``, or what ``metric`` says), perhaps its ``"variance"``, ``"constraints"``
             (a list of numbers, each of which is kept if it is not above 0), and other metrics. With several objectives
             it returns a list of numbers, or a dict with that list under ``"values"``, or one with the keys that
-            ``metric`` lists. What it raises is its trial's failure, and the search goes on.
+            ``metric`` lists. What it raises is its trial's failure, and the search goes on. It may also return a dict
+            with the reason under ``"failed"``, and no value: a failure whose other entries are kept as metrics.
         space: Any nesting of dicts, lists and tuples with parameters as leaves; the objective receives the same nesting
             with values in it.
         max_trials: End after so many trials, those of earlier runs of the same study included.
@@ -109,6 +111,9 @@ def tune(
         trial_timeout_s: The longest that a trial (each split of one) may run, in seconds; it then fails.
         splits: Run each trial as so many independent parts: ``objective(params, trial)`` with ``trial.split`` from 0
             on. The trial's value is their mean, and its variance the variance between them.
+        racing: Leave out the rest of a trial's splits once those before, compared with the same ones of the best
+            trial, say that it will hardly be better. Such a trial is ``stopped``; its value is an estimate of what it
+            would be over all splits. For one objective.
         store: A file to keep the study in, or a store object, or None for memory only. Not given: ``manyhands.db`` if
             there is a ``name``, else memory.
         name: The study's name in its store. A rerun under the same name goes on where the last one stood. Without a
@@ -172,6 +177,7 @@ def tune(
         raise SettingsError("Nothing would end this search. Give max_trials=, timeout_s= or stop=.")
     takes_trial = _takes_trial(objective)
     _check_splits(splits, takes_trial, chosen_scheduler)
+    _check_racing(racing, splits, goal)
     start_points = [planted.find(params) for params in start_with]
     lessons = carried_over(warm_start, planted, goal)
     check_learns(lessons, chosen_sampler)
@@ -200,6 +206,7 @@ def tune(
             seed=history.spec.seed,
             max_trials=max_trials,
             n_splits=splits,
+            races=racing,
             max_failures=max_failures,
             max_attempts=max_attempts,
             timeout_s=timeout_s,
@@ -388,6 +395,14 @@ def _check_splits(splits: int | None, takes_trial: bool, scheduler: Scheduler | 
         )
     if scheduler is not None:
         raise SettingsError("A scheduler compares whole trials, so it cannot be used together with splits.")
+
+
+def _check_racing(racing: bool, splits: int | None, goal: Direction) -> None:
+    if not racing:
+        return
+    check_one_objective(goal, "racing=True")
+    if splits is None or splits < 2:
+        raise SettingsError(f"racing=True leaves splits out, and splits={splits!r} has none to leave out.")
 
 
 def _raise_if_useless(search: Search, study: Study) -> None:

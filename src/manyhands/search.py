@@ -208,7 +208,8 @@ class Search:
         stands = recall(self._advisers, self.trials, history, reports)
         for (trial_id, split), result in history.splits.items():
             self._splits.setdefault(trial_id, {})[split] = result
-            self._n_constraints = len(result.constraints)
+            if not result.failed:
+                self._n_constraints = len(result.constraints)
         self._advisers.sampler.seconds = 0.0
         for trial in [t for t in self.trials.values() if not t.state.is_end]:
             self._pending[trial.id] = trial.point
@@ -225,6 +226,8 @@ class Search:
             self.trials[trial.id] = replace(
                 trial, state=TrialState.RUNNING, value=value, metrics=metrics, ended_at=None
             )
+        elif (verdict := self._race_again(trial)) is not None:
+            self._cut_off[trial.id] = verdict
         else:
             done = self._splits.get(trial.id, {})
             self._resting.add(trial.id)
@@ -232,6 +235,18 @@ class Search:
                 trial, state=TrialState.RUNNING, value=None, metrics={}, ended_at=None, reason=""
             )
             self._work.add(Part(trial.id, split) for split in range(self._n_parts) if split not in done)
+
+    def _race_again(self, trial: Trial) -> str | None:
+        """Why a trial that has some of its splits need not go on, if it need not; its value is then the estimate."""
+        race, done = self._advisers.race, self._splits.get(trial.id, {})
+        verdict = race.judge(done) if race is not None and done else None
+        if race is None or verdict is None or (value := race.estimate(done)) is None:
+            return None
+        result, _ = combine([done[split] for split in sorted(done)])
+        self.trials[trial.id] = replace(
+            trial, state=TrialState.RUNNING, value=value, variance=result.variance, metrics=result.metrics
+        )
+        return verdict
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -298,11 +313,12 @@ class Search:
         worker = self._release(part, event.at, event.seconds)
         if worker is None:
             return
-        why_not = misfit(result, self._n_objectives, self._n_constraints)
+        why_not = "" if result.failed else misfit(result, self._n_objectives, self._n_constraints)
         if why_not:
             self._fail(part.trial_id, Failure(why_not), event.at, out, worker, event.seconds)
             return
-        self._n_constraints = len(result.constraints)
+        if not result.failed:
+            self._n_constraints = len(result.constraints)
         split_values: SplitValues = ()
         reported = self.trials[part.trial_id].metrics
         if self.settings.n_splits is not None:
@@ -311,8 +327,14 @@ class Search:
             done[part.split] = result
             if len(done) < self._n_parts:
                 out.append(SaveSplit(part.trial_id, part.split, result))
+                self._race(part.trial_id, done, event.at, out, worker)
                 return
             result, split_values = combine([done[split] for split in sorted(done)])
+        if result.failed:
+            failure = Failure(result.failed)
+            metrics = {**reported, **result.metrics}
+            self._fail(part.trial_id, failure, event.at, out, worker, event.seconds, metrics)
+            return
         self._conclude(
             part.trial_id,
             event.at,
@@ -327,6 +349,28 @@ class Search:
             reason="",  # it may have come to its end before it heard that it should stop
             worker=worker,
             seconds=event.seconds,
+        )
+
+    def _race(self, trial_id: int, done: Mapping[int, Result], at: float, out: list[AnyCommand], worker: str) -> None:
+        """Leave a trial's other splits out, if they would hardly make it the best."""
+        race = self._advisers.race
+        verdict = None if race is None else race.judge(done)
+        if race is None or verdict is None:
+            return
+        result, _ = combine([done[split] for split in sorted(done)])
+        if result.failed:
+            self._fail(trial_id, Failure(result.failed), at, out, worker, metrics=result.metrics)
+            return
+        self._conclude(
+            trial_id,
+            at,
+            out,
+            state=TrialState.STOPPED,
+            value=race.estimate(done),
+            variance=result.variance,
+            metrics=result.metrics,
+            reason=verdict,
+            worker=worker,
         )
 
     def _part_failed(self, event: PartFailed, out: list[AnyCommand]) -> None:
@@ -601,6 +645,7 @@ class Search:
         out: list[AnyCommand],
         worker: str,
         seconds: float | None = None,
+        metrics: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self._conclude(
             trial_id,
@@ -608,6 +653,7 @@ class Search:
             out,
             state=TrialState.FAILED,
             value=None,
+            metrics={**self.trials[trial_id].metrics, **metrics},
             reason=failure.reason,
             traceback=failure.traceback,
             worker=worker,
@@ -648,7 +694,7 @@ class Search:
         out.append(SaveTrial(trial))
         if self._n_parts > 1:
             for worker, part in self._work.drop(trial_id, self._n_parts):
-                out.append(StopPart(worker, part, "another split of its trial failed"))
+                out.append(StopPart(worker, part, "its trial has come to its end with another split"))
 
     def _saved(self, event: Saved) -> None:
         for trial_id in event.trial_ids:

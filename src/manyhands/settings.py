@@ -10,6 +10,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         direction: One word; with several objectives one for each.
+        races: Whether splits are left out of trials that will hardly be the best; see ``manyhands.racing``.
         ahead: Whether workers may be given trials that they cannot start yet.
     """
 
@@ -21,4 +22,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_attempts: int = 3
     timeout_s: float | None = None
     trial_timeout_s: float | None = None
+    races: bool = False
     ahead: bool = True

@@ -15,18 +15,22 @@ def combine(results: Sequence[Result]) -> tuple[Result, SplitValues]:
 
     Values and constraints are means; the variance is the Bessel-corrected variance of the value (the first, if there
     are several) between the splits, or None for a single one, and where it is too large for a number. A metric that is
-    a number in every split becomes its mean, any other the list of what the splits returned.
+    a number in every split becomes its mean, any other the list of what the splits returned. If a split has failed,
+    so has the whole; its metrics are then kept all the same.
 
     Args:
-        results: With as many values and as many constraints each.
+        results: With as many values and as many constraints each, but for those that have failed.
 
     Example:
         >>> result, values = combine([Result(1.0), Result(3.0)])
         >>> result.value, result.variance, values
         (2.0, 2.0, (1.0, 3.0))
     """
-    firsts = [result.values[0] if result.value is None else result.value for result in results]
     metrics = {key: _combine_metric([r.metrics[key] for r in results]) for key in _common_keys(results)}
+    failed = [result.failed for result in results if result.failed]
+    if failed:
+        return Result(None, None, metrics, failed=failed[0]), ()
+    firsts = [result.values[0] if result.value is None else result.value for result in results]
     constraints = _means([result.constraints for result in results])
     variance = _variance(firsts)
     if results[0].value is not None:

@@ -73,6 +73,7 @@ class Result(Struct, frozen=True, array_like=True, gc=False):
         metrics: Whatever else was returned.
         values: What is optimised if there are several objectives, one for each; else empty.
         constraints: Each is kept if it is not above 0.
+        failed: Why there is no value, in words, if the objective said so itself; else empty.
     """
 
     value: float | None
@@ -80,10 +81,15 @@ class Result(Struct, frozen=True, array_like=True, gc=False):
     metrics: dict[str, Any] = {}
     values: tuple[float, ...] = ()
     constraints: tuple[float, ...] = ()
+    failed: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what an honest worker never sends; runs for every message that is decoded, too."""
-        if (self.value is None) == (not self.values) or len(self.values) == 1:
+        has_value = self.value is not None
+        if self.failed:
+            if has_value or self.values:
+                raise ValueError(f"a result that has failed has no value, not {self.value!r} and {self.values!r}")
+        elif has_value == bool(self.values) or len(self.values) == 1:
             raise ValueError(f"a result has one value or several, not {self.value!r} and {self.values!r}")
         for number in (self.value, *self.values, *self.constraints):
             if number is not None and not math.isfinite(number):

@@ -33,7 +33,7 @@ class Unshowable:
 def test_a_number_in_any_form_is_the_value(returned: object) -> None:
     value, *rest = read_result(returned, None)
 
-    assert (value, *rest) == (0.5, None, {}, (), ())
+    assert (value, *rest) == (0.5, None, {}, (), (), "")
     assert type(value) is float
 
 
@@ -42,15 +42,15 @@ def test_a_whole_number_is_a_value() -> None:
 
 
 def test_the_metric_names_the_value() -> None:
-    assert read_result({"f1": 0.5, "loss": 2.0}, "f1") == (0.5, None, {"loss": 2.0}, (), ())
+    assert read_result({"f1": 0.5, "loss": 2.0}, "f1") == (0.5, None, {"loss": 2.0}, (), (), "")
 
 
 def test_the_variance_is_set_apart() -> None:
-    assert read_result({"value": 0.5, "variance": 0.25, "n": 3}, None) == (0.5, 0.25, {"n": 3}, (), ())
+    assert read_result({"value": 0.5, "variance": 0.25, "n": 3}, None) == (0.5, 0.25, {"n": 3}, (), (), "")
 
 
 def test_a_variance_of_none_is_no_variance() -> None:
-    assert read_result({"value": 0.5, "variance": None}, None) == (0.5, None, {}, (), ())
+    assert read_result({"value": 0.5, "variance": None}, None) == (0.5, None, {}, (), (), "")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ class Vector:
     ],
 )
 def test_several_numbers_in_any_form_are_the_values(returned: object, metric: tuple[str, ...] | None) -> None:
-    value, variance, metrics, values, constraints = read_result(returned, metric, 2)
+    value, variance, metrics, values, constraints, _ = read_result(returned, metric, 2)
 
     assert (value, variance, metrics, values, constraints) == (None, None, {}, (0.5, 2.0), ())
     assert [type(v) for v in values] == [float, float]
@@ -141,12 +141,12 @@ def test_several_numbers_in_any_form_are_the_values(returned: object, metric: tu
 def test_what_else_is_in_the_dict_is_kept_as_metrics() -> None:
     returned = {"error": 0.5, "seconds": 2.0, "variance": 0.25, "n": 3, "constraints": [-1, 0.5]}
 
-    assert read_result(returned, ("error", "seconds"), 2) == (None, 0.25, {"n": 3}, (0.5, 2.0), (-1.0, 0.5))
+    assert read_result(returned, ("error", "seconds"), 2) == (None, 0.25, {"n": 3}, (0.5, 2.0), (-1.0, 0.5), "")
 
 
 @pytest.mark.parametrize("constraints", [[-1, 0.5], (-1.0, np.float64(0.5)), np.array([-1.0, 0.5])])
 def test_constraints_are_set_apart(constraints: object) -> None:
-    assert read_result({"value": 1.0, "constraints": constraints}, None) == (1.0, None, {}, (), (-1.0, 0.5))
+    assert read_result({"value": 1.0, "constraints": constraints}, None) == (1.0, None, {}, (), (-1.0, 0.5), "")
 
 
 @pytest.mark.parametrize("constraints", [None, [], ()])
@@ -275,3 +275,11 @@ def test_a_long_repr_is_cut() -> None:
 
 def test_an_object_that_cannot_be_shown_is_kept_all_the_same() -> None:
     assert "ValueError" in str(keepable(Unshowable()))
+
+
+def test_an_objective_may_say_that_it_failed_and_keep_what_it_measured():
+    assert read_result({"failed": "diverged", "n": 3}, None) == (None, None, {"n": 3}, (), (), "diverged")
+
+
+def test_a_metric_called_failed_beside_a_value_is_a_metric():
+    assert read_result({"value": 1.0, "failed": "no"}, None) == (1.0, None, {"failed": "no"}, (), (), "")

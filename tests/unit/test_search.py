@@ -846,7 +846,7 @@ def test_a_failing_split_fails_its_trial_and_drops_the_others() -> None:
     commands = story.fails(Part(0, 0))
 
     assert story.trial().state is TrialState.FAILED
-    assert of(StopPart, commands) == [StopPart("b", Part(0, 1), "another split of its trial failed")]
+    assert of(StopPart, commands) == [StopPart("b", Part(0, 1), "its trial has come to its end with another split")]
     assert starts(story.is_saved(0)) == [("a", Part(1, 0))]
 
 

@@ -14,10 +14,14 @@ class Unclear(Exception):  # noqa: N818 - not an error of this code, and never l
         self.fatal = fatal
 
 
+class Parcel(bytes):
+    """Bytes that go to the driver as they are, where other bytes would go as text: what a store keeps is text."""
+
+
 def read_result(
     returned: object, metric: str | tuple[str, ...] | None, n_objectives: int = 1
-) -> tuple[float | None, float | None, dict[str, object], tuple[float, ...], tuple[float, ...]]:
-    """Return value, variance, the other metrics, values and constraints: the fields of a ``Result``.
+) -> tuple[float | None, float | None, dict[str, object], tuple[float, ...], tuple[float, ...], str]:
+    """Return value, variance, the other metrics, values, constraints and why it failed: the fields of a ``Result``.
 
     Args:
         returned: What the objective returned.
@@ -35,7 +39,10 @@ def read_result(
                 fatal=True,
             )
         value, values = _read_values(returned, n_objectives, "the objective returned")
-        return value, None, {}, values, ()
+        return value, None, {}, values, (), ""
+    if _says_that_it_failed(returned, metric):
+        others = {clean(str(k)): keepable(v) for k, v in returned.items() if k != "failed"}
+        return None, None, others, (), (), clean(str(returned["failed"]))
     keys = _keys_of_values(returned, metric, n_objectives)
     if isinstance(metric, tuple):
         value, values = None, tuple(_finite(returned[key], f"the objective returned, under {key!r},") for key in metric)
@@ -43,7 +50,13 @@ def read_result(
         value, values = _read_values(returned[keys[0]], n_objectives, f"the objective returned, under {keys[0]!r},")
     used = (*keys, "variance", "constraints")
     others = {clean(str(k)): keepable(v) for k, v in returned.items() if k not in used}
-    return value, _read_variance(returned), others, values, _read_constraints(returned)
+    return value, _read_variance(returned), others, values, _read_constraints(returned), ""
+
+
+def _says_that_it_failed(returned: dict[object, object], metric: str | tuple[str, ...] | None) -> bool:
+    reason = returned.get("failed")
+    keys = ("value", "loss", "values") if metric is None else (metric,) if isinstance(metric, str) else metric
+    return isinstance(reason, str) and bool(reason) and not any(key in returned for key in keys)
 
 
 def _keys_of_values(
@@ -138,6 +151,8 @@ def keepable(value: object) -> object:
         return _kept_number(value)
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, Parcel):
+        return value
     if isinstance(value, dict):
         return {clean(str(k)): keepable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
