@@ -22,7 +22,7 @@ from manyhands.objectives import (
     read_metric,
     value_names,
 )
-from manyhands.ports import Archive, History, Outcome, Problem, Sampler, Scheduler
+from manyhands.ports import Archive, History, Outcome, Problem, Sampler, Scheduler, StudySpec
 from manyhands.samplers import make_sampler
 from manyhands.schedulers import make_scheduler
 from manyhands.search import Search, Settings
@@ -131,6 +131,31 @@ class Study:
         self._clock = SystemClock()
         self._lock = RLock()  # trials may be asked for and told by many threads
         self.name = name
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels, or is kept: everything to look at, and nothing to go on with; logs and reports stay behind."""
+        search = self._search
+        kept = Settings(direction=search.settings.direction, seed=search.settings.seed, max_trials=0)
+        return {
+            "name": self.name,
+            "metric": self._metric,
+            "settings": kept,
+            "space": search.space,
+            "trials": self.trials,
+            "end_reason": search.end_reason,
+            "was_interrupted": search.was_interrupted,
+            "explanation": search.explanation,
+            "checkpoints": self._checkpoints,
+        }
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        search = Search(state["space"], _NoSampler(state["explanation"]), state["settings"])
+        spec = StudySpec(name=state["name"], space=None, direction=state["settings"].direction)
+        search.restore(History(spec, state["trials"], {}))
+        search.trials.update({trial.id: trial for trial in state["trials"]})
+        search.end_reason, search.was_interrupted = state["end_reason"], state["was_interrupted"]
+        self._hold(search, state["name"], state["metric"])
+        self._checkpoints = state["checkpoints"]
 
     # -- what came out -----------------------------------------------------------------------------------------
 
@@ -411,9 +436,20 @@ class Study:
 
 
 class _NoSampler:
-    """Of a study that is only looked at."""
+    """Of a study that is only looked at.
+
+    Args:
+        explanation: What the study's own sampler said of itself.
+    """
 
     learns = False
+
+    def __init__(self, explanation: str = ""):
+        self._explanation = explanation
+
+    def explain(self) -> str:
+        """What the study's own sampler did, and why."""
+        return self._explanation.removeprefix("Sampler: ")
 
     def start(self, problem: Problem) -> None:
         """There is nothing to prepare."""

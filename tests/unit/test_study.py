@@ -1,4 +1,5 @@
 import math
+import pickle
 from typing import Any
 
 import pytest
@@ -277,3 +278,16 @@ def test_settings_that_make_no_sense_are_refused(arguments: dict[str, Any], word
 def test_given_params_from_outside_the_space_are_refused() -> None:
     with pytest.raises(mh.SpaceError, match=r"params\['x'\].*7"):
         mh.Study(SPACE, start_with=[{"x": 7}])
+
+
+def test_a_study_can_be_pickled_and_looked_at():
+    study = mh.tune(lambda p: p["x"] ** 2, {"x": mh.Float(-1, 1)}, max_trials=5, executor="inline", progress=False)
+
+    copy = pickle.loads(pickle.dumps(study))  # noqa: S301 - it is our own
+
+    assert copy.trials == study.trials
+    assert copy.best_trial == study.best_trial
+    assert copy.summary().splitlines()[:3] == study.summary().splitlines()[:3]
+    assert copy.end_reason == study.end_reason
+    with pytest.raises(mh.SearchEndedError):
+        copy.ask()
