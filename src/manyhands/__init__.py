@@ -8,6 +8,7 @@ _HOMES = {
     "tune": "api",
     "load_study": "api",
     "Study": "study",
+    "Advice": "advice.base",
     "Float": "parameters",
     "Int": "parameters",
     "Choice": "parameters",
@@ -42,6 +43,7 @@ _HOMES = {
     "Simulated": "executors.simulated",
     "Fault": "executors.simulated",
     "simulate": "simulation",
+    "register_joblib": "joblib",
     "SqliteStore": "stores.sqlite",
     "MemoryStore": "stores.memory",
     "Tracker": "ports",
@@ -71,10 +73,13 @@ _HOMES = {
 __version__ = "0.1.0"
 __all__ = [*_HOMES]
 
+#: Packages of their own, for other libraries: ``mh.sklearn.SearchCV``.
+_PACKAGES = ("callbacks", "sklearn")
+
 
 def __getattr__(name: str) -> object:
-    if name == "callbacks":
-        return import_module("manyhands.callbacks")
+    if name in _PACKAGES:
+        return import_module(f"manyhands.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'manyhands' has no attribute {name!r}")
     value = getattr(import_module(f"manyhands.{_HOMES[name]}"), name)
@@ -83,4 +88,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES, "callbacks"})
+    return sorted({*globals(), *_HOMES, *_PACKAGES})

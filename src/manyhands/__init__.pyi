@@ -1,6 +1,8 @@
 # What type checkers see of the lazy names in __init__.py; a test keeps the two alike.
 
 from manyhands import callbacks as callbacks
+from manyhands import sklearn as sklearn
+from manyhands.advice.base import Advice as Advice
 from manyhands.api import load_study as load_study
 from manyhands.api import tune as tune
 from manyhands.errors import AllTrialsFailedError as AllTrialsFailedError
@@ -23,6 +25,7 @@ from manyhands.executors.remote import Remote as Remote
 from manyhands.executors.simulated import Fault as Fault
 from manyhands.executors.simulated import Simulated as Simulated
 from manyhands.executors.spark.executor import Spark as Spark
+from manyhands.joblib import register_joblib as register_joblib
 from manyhands.parameters import Choice as Choice
 from manyhands.parameters import Float as Float
 from manyhands.parameters import Int as Int

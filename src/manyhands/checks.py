@@ -1,5 +1,7 @@
 """Is an argument what it has to be? One sentence for each way in which it is not."""
 
+from collections.abc import Mapping
+
 from manyhands.errors import SettingsError
 
 
@@ -35,6 +37,19 @@ def check_seed(seed: object) -> None:
     """
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
         raise SettingsError(f"seed={seed!r} must be a whole number from 0 on.")
+
+
+def check_texts(**given: object) -> None:
+    """Refuse what is neither None nor a dict from texts to texts.
+
+    Raises:
+        SettingsError: As said.
+    """
+    for what, texts in given.items():
+        if texts is None:
+            continue
+        if not isinstance(texts, Mapping) or not all(isinstance(text, str) for pair in texts.items() for text in pair):
+            raise SettingsError(f"{what}={texts!r} must be a dict from texts to texts, such as {{'data': '3f9a'}}.")
 
 
 def check_role(what: str, part: object, *needed: str) -> None:

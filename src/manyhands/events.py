@@ -131,16 +131,32 @@ class Command(Struct, frozen=True, tag=True, gc=False):
     """The root of all commands."""
 
 
+class Cargo(Struct, frozen=True, array_like=True, gc=False):
+    """What a part is given beside its point.
+
+    Attributes:
+        data: A message of at most a mebibyte.
+        files: For what is larger: paths on the machine where this is read, each named by the SHA-256 of its content in
+            hexadecimal digits. They are only read. Whoever made them keeps them until the part has its outcome, or its
+            worker was told to end.
+    """
+
+    data: bytes
+    files: list[str] = []
+
+
 class StartPart(Command, frozen=True):
     """Give a worker work. It may already hold some, and then does this after it.
 
-    ``parent`` is the trial whose checkpoint this one begins with, if it has none of its own; None for most.
+    ``parent`` is the trial whose checkpoint this one begins with, if it has none of its own; None for most. Trials have
+    no ``cargo``: it is for tasks, of which each is something else to do.
     """
 
     worker: str
     part: Part
     point: Point
     parent: int | None = None
+    cargo: Cargo | None = None
 
 
 class StopPart(Command, frozen=True):

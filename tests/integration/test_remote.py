@@ -256,7 +256,7 @@ def test_a_host_with_the_keys_cannot_speak_for_another_hosts_trial(tmp_path):
         assert wait_for(lambda: list(rogue.receive(0.05)), "the welcome")
         for _ in range(20):
             rogue.send(relay.encode(relay.Happened([forged], time.time())))
-            rogue.send(relay.encode(relay.Wanted(0, 0)))
+            rogue.send(relay.encode(relay.Wanted("0" * 64, 0)))
             assert wait_for(lambda: list(rogue.receive(0.05)), "an answer")
         release.touch()
         rogue.close()

@@ -77,6 +77,31 @@ HANGING = """
     print(json.dumps({"states": [trial.state.value for trial in study.trials], "reason": study.end_reason}))
 """
 
+JOBLIB = """
+    from joblib import Parallel, delayed, parallel_config
+
+    data = np.random.default_rng(1).random(2_500_000)
+
+    def work(array, i):
+        if i == 99:
+            raise KeyError("ninety-nine")
+        return float(array[i]), os.getpid()
+
+    mh.register_joblib()
+    with parallel_config(backend="manyhands", n_jobs=-1, executor=mh.Spark(session, workers=2)):
+        found = Parallel()(delayed(work)(data, i) for i in range(50))
+        try:
+            Parallel()(delayed(work)(data, i) for i in range(95, 105))
+        except KeyError as error:
+            raised = str(error)
+    print(json.dumps({
+        "values": [value for value, _ in found] == [*data[:50]],
+        "workers": len({pid for _, pid in found}),
+        "here": os.getpid() in {pid for _, pid in found},
+        "raised": raised,
+    }))
+"""
+
 PLAIN_JOB = """
     print(json.dumps(session.range(100).repartition(4).count()))
 """
@@ -155,6 +180,15 @@ def assert_a_search_went_well(found):
 
 def test_a_client_without_a_jvm_searches_on_the_cluster(client):
     assert_a_search_went_well(client(SEARCH).finish(120))
+
+
+def test_joblib_runs_on_the_cluster_and_its_workers_end_with_the_client(client):
+    found = client(JOBLIB).finish(120)
+
+    assert found["values"]
+    assert 1 <= found["workers"] <= 2
+    assert not found["here"]
+    assert found["raised"] == "'ninety-nine'"
 
 
 def test_a_client_that_is_killed_leaves_nothing_running(client, trial_processes, wait_until, tmp_path):

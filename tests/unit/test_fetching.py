@@ -27,20 +27,20 @@ def chunks(data: bytes) -> Iterator[bytes]:
 
 
 class Driver:
-    """Notes what it is asked for, and gives it when told to."""
+    """Notes what it is asked for, by the number of the piece, and gives it when told to."""
 
     def __init__(self, *contents: bytes):
         self.pieces = [piece(data) for data in contents]
         self.asked: list[tuple[int, int]] = []
         self._contents = contents
 
-    def ask(self, number: int, offset: int) -> None:
-        self.asked.append((number, offset))
+    def ask(self, digest: str, offset: int) -> None:
+        self.asked.append(([piece.digest for piece in self.pieces].index(digest), offset))
 
     def answer(self, fetching: Fetching) -> None:
         """Give what it was asked for last."""
         number, offset = self.asked[-1]
-        fetching.take(number, offset, self._contents[number][offset : offset + CHUNK])
+        fetching.take(self.pieces[number].digest, offset, self._contents[number][offset : offset + CHUNK])
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +209,7 @@ def test_wrong_bytes_from_the_driver_are_refused(fetch):
     step_while_busy(fetching)
 
     with pytest.raises(ExecutorError, match="did not arrive as it was sent"):
-        fetching.take(0, 0, b"x" * len(FIRST))
+        fetching.take(piece(FIRST).digest, 0, b"x" * len(FIRST))
 
     assert not fetching.is_done
 
@@ -217,15 +217,15 @@ def test_wrong_bytes_from_the_driver_are_refused(fetch):
 def test_chunks_that_were_not_asked_for_are_ignored(fetch):
     driver = Driver(FIRST, SECOND)
     fetching = fetch(driver)
-    fetching.take(0, 0, FIRST[:CHUNK])  # before anything was asked for
+    fetching.take(piece(FIRST).digest, 0, FIRST[:CHUNK])  # before anything was asked for
     step_while_busy(fetching)
 
-    fetching.take(1, 0, SECOND[:CHUNK])  # another piece
-    fetching.take(0, 1000, FIRST[1000:2000])  # later in this one
-    fetching.take(0, 0, b"")
+    fetching.take(piece(SECOND).digest, 0, SECOND[:CHUNK])  # another piece
+    fetching.take(piece(FIRST).digest, 1000, FIRST[1000:2000])  # later in this one
+    fetching.take(piece(FIRST).digest, 0, b"")
     assert driver.asked == [(0, 0)]
-    fetching.take(0, 0, FIRST[:CHUNK])
-    fetching.take(0, 0, FIRST[:CHUNK])  # the same again
+    fetching.take(piece(FIRST).digest, 0, FIRST[:CHUNK])
+    fetching.take(piece(FIRST).digest, 0, FIRST[:CHUNK])  # the same again
     assert driver.asked == [(0, 0), (0, 1000)]
     for _ in range(3):
         driver.answer(fetching)

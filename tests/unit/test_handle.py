@@ -214,7 +214,7 @@ def test_except_exception_does_not_keep_a_trial_from_stopping(handle: TrialHandl
 
 
 def test_a_result_is_passed_on(handle: TrialHandle) -> None:
-    assert ending(lambda p: {"value": p["x"], "n": 2}, handle) == ["finished", [1.0, None, {"n": 2}, (), ()]]
+    assert ending(lambda p: {"value": p["x"], "n": 2}, handle) == ["finished", [1.0, None, {"n": 2}, (), (), ""]]
 
 
 def test_what_is_raised_is_a_failure_with_a_traceback_from_the_objective_on(handle: TrialHandle) -> None:

@@ -197,8 +197,8 @@ def test_garbage_is_refused_and_does_nothing_else(body: bytes) -> None:
     ("order", "expected"),
     [
         (messages.Setup(["p", "p.1"], ["a", "b"], "tmp"), ["setup", ["p", "p.1"], ["a", "b"], "tmp"]),
-        (messages.Start(Part(1, 0, 2), {"x": 0.1}), ["start", [1, 0, 2], {"x": 0.1}, None]),
-        (messages.Start(Part(1, 0, 2), {"x": 0.1}, 0), ["start", [1, 0, 2], {"x": 0.1}, 0]),
+        (messages.Start(Part(1, 0, 2), {"x": 0.1}), ["start", [1, 0, 2], {"x": 0.1}, None, None]),
+        (messages.Start(Part(1, 0, 2), {"x": 0.1}, 0), ["start", [1, 0, 2], {"x": 0.1}, 0, None]),
         (messages.Stop(Part(1, 0, 2), "why"), ["stop", [1, 0, 2], "why"]),
         (messages.Quit(), ["quit"]),
     ],

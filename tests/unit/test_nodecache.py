@@ -320,7 +320,7 @@ def test_too_little_space_is_told_before_anything_is_written(folder: Path, monke
     file = NodeCache(folder).file(DIGEST, 700_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))  # type: ignore[attr-defined]
 
-    with pytest.raises(ExecutorError, match=r"has 1 MB left, and the objective's data needs 700 MB. Set TMPDIR"):
+    with pytest.raises(ExecutorError, match=r"has 1 MB left, and the data needs 700 MB. Set TMPDIR"):
         file.claim()
 
     file.release()

@@ -86,6 +86,18 @@ def test_all_slots_are_handed_in_at_once_and_only_once(cluster):
     assert ended == [[]] * 5
 
 
+def test_slots_are_taken_as_long_as_they_have_a_job(cluster):
+    slots = cluster.slots(3)
+    assert slots.taken == []
+    slots.look(NOBODY)
+    assert slots.taken == [0, 1, 2]
+
+    cluster.job(1).end()
+    slots.look(NOBODY)
+
+    assert slots.taken == [0, 2]
+
+
 def test_the_end_of_a_job_is_reported_once_with_what_was_said(cluster):
     slots = cluster.slots(2)
     slots.look(NOBODY)

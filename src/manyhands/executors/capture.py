@@ -37,17 +37,26 @@ class _StandIn:
 
 @contextmanager
 def captured_output() -> Iterator[list[str]]:
-    """Keep what this thread writes to standard output and error; the pieces are in the list that is yielded."""
+    """Keep what this thread writes to standard output and error; the pieces are in the list that is yielded.
+
+    It may be used within itself, as by an objective that is a search: the outer one then has the inner one's too.
+    """
     pieces: list[str] = []
+    thread = threading.get_ident()
     with _lock:
         if not _kept:
             _originals[:] = [sys.stdout, sys.stderr]
             sys.stdout, sys.stderr = _StandIn(sys.stdout), _StandIn(sys.stderr)
-        _kept[threading.get_ident()] = pieces
+        outer = _kept.get(thread)
+        _kept[thread] = pieces
     try:
         yield pieces
     finally:
         with _lock:
-            del _kept[threading.get_ident()]
+            if outer is None:
+                del _kept[thread]
+            else:
+                outer += pieces
+                _kept[thread] = outer
             if not _kept:
                 sys.stdout, sys.stderr = _originals

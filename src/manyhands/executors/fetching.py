@@ -1,4 +1,4 @@
-"""How the payload comes to a machine: once, whoever needs it there, by the shortest way."""
+"""How the payload, or a file of a cargo, comes to a machine: once, whoever needs it there, by the shortest way."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ class Fetching:
 
     Args:
         pieces: What the payload consists of.
-        ask: Asks the driver for the chunk of a piece that begins at an offset: ``ask(piece, offset)``.
+        ask: Asks the driver for the chunk of a piece that begins at an offset: ``ask(digest, offset)``.
         sources: Shorter ways to pieces, by digest.
 
     Raises:
@@ -23,7 +23,7 @@ class Fetching:
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], ask: Callable[[int, int], None], sources: Mapping[str, Source] | None = None
+        self, pieces: Sequence[Piece], ask: Callable[[str, int], None], sources: Mapping[str, Source] | None = None
     ):
         cache = NodeCache()
         self._pieces = pieces
@@ -44,6 +44,11 @@ class Fetching:
         """Where the pieces are."""
         return [str(file.path) for file in self._files]
 
+    @property
+    def n_there(self) -> int:
+        """How many bytes of the piece that is fetched now are on this machine, whoever fetches it."""
+        return 0 if self.is_done else self._files[self._n_ready].n_there
+
     def step(self) -> bool:
         """Do the next bit; False if there is nothing to do but to wait.
 
@@ -63,24 +68,29 @@ class Fetching:
             chunk = None
         if chunk is None:  # the shorter way led nowhere: let the driver give what is missing
             self._chunks = None
-            self._ask(self._n_ready, self._filling.n_written)
+            self._ask(self._digest, self._filling.n_written)
         else:
             self._fill(chunk)
         return True
 
-    def take(self, piece: int, offset: int, data: bytes) -> None:
+    def take(self, digest: str, offset: int, data: bytes) -> None:
         """Take a chunk that the driver sent."""
         filling = self._filling
-        if filling is None or piece != self._n_ready or offset != filling.n_written or not data:
+        if filling is None or digest != self._digest or offset != filling.n_written or not data:
             return
         self._fill(data)
         if self._filling is not None:
-            self._ask(piece, filling.n_written)
+            self._ask(digest, filling.n_written)
 
     def release(self) -> None:
         """The pieces are not needed any more."""
         for file in self._files:
             file.release()
+
+    @property
+    def _digest(self) -> str:
+        """Of the piece that is fetched now."""
+        return self._pieces[self._n_ready].digest
 
     def _claim(self) -> bool:
         file = self._files[self._n_ready]
@@ -89,7 +99,7 @@ class Fetching:
             self._n_ready += 1
         elif claim is Claim.EMPTY:
             self._filling = file
-            source = self._sources.get(self._pieces[self._n_ready].digest)
+            source = self._sources.get(self._digest)
             self._chunks = source() if source else iter(())
         return claim is not Claim.BUSY
 
@@ -98,7 +108,7 @@ class Fetching:
         try:
             is_complete = self._filling.write(data)
         except WrongContentError:
-            if self._sources.pop(self._pieces[self._n_ready].digest, None) is None:
+            if self._sources.pop(self._digest, None) is None:
                 raise
             self._filling.release()  # a shorter way led to something else: begin again, without it
             self._filling = self._chunks = None

@@ -1,4 +1,4 @@
-"""A machine's part in somebody else's search: fetch the payload, run workers, pass everything on.
+"""A machine's part in somebody else's search: fetch what workers need, run them, pass everything on.
 
 The workers are those of ``Processes``; this file is only the way between them and a driver elsewhere.
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from manyhands.errors import ExecutorError, ManyhandsError
 from manyhands.events import AnyEvent
 from manyhands.executors.fetching import Fetching, Source
+from manyhands.executors.loading import Loading
 from manyhands.executors.processes import Processes
 from manyhands.wire import relay
 from manyhands.wire.channel import Connection, Dialer, MessageLostError
@@ -50,7 +51,8 @@ class Host:
         self._pool = pool
         self._slot = slot
         self._sources = sources
-        self._fetching: Fetching | None = None
+        self._fetching: Fetching | None = None  # of the payload
+        self._loading = Loading(pool.perform, self._pass_on, self._want)
         self.may_return = False
         self._is_running = False
         self._events: list[relay.HostEvent] = []
@@ -78,6 +80,7 @@ class Host:
             raise
         finally:
             self._pool.close()
+            self._loading.release()
             if self._fetching is not None:
                 self._fetching.release()
             self._dialer.close()
@@ -90,7 +93,7 @@ class Host:
                 if reason is not None:
                     return reason
             if self._is_running:
-                self._pool.poll(_PULSE_S)
+                self._pool.poll(self._load())
                 self._flush()
             self._look_at_clock(_LEASE_S if self._fetching else connect_timeout_s)
 
@@ -105,6 +108,12 @@ class Host:
             return 0
         return _BUSY_PULSE_S
 
+    def _load(self) -> float:
+        """Fetch a little for parts that wait, and return how long to wait for what happens next."""
+        if self._loading.step():
+            return 0
+        return _BUSY_PULSE_S if self._loading.is_waiting else _PULSE_S
+
     def _start_pool(self, fetching: Fetching) -> None:
         self._is_running = True
         self._pool.wake_on(self._dialer.fileno())
@@ -118,11 +127,15 @@ class Host:
             case relay.Welcome(_, pieces, path):
                 self._path = path
                 self._fetching = Fetching(pieces, self._want, self._sources)
-            case relay.Chunk(piece, offset, data) if self._fetching:
-                self._fetching.take(piece, offset, data)
-            case relay.Ordered(commands):
+            case relay.Chunk(digest, offset, data) if self._is_running:
+                self._loading.take(digest, offset, data)
+            case relay.Chunk(digest, offset, data) if self._fetching:
+                self._fetching.take(digest, offset, data)
+            case relay.Gone(digest):
+                self._loading.gone(digest)
+            case relay.Ordered(commands, sizes):
                 for command in commands:
-                    self._pool.perform(command)
+                    self._loading.perform(command, sizes)
             case relay.Ended(reason, may_return):
                 self.may_return = may_return
                 return reason
@@ -154,18 +167,26 @@ class Host:
             return f"{silence}: {obstacle}. Can this machine reach that address and port?"
         return f"{silence}, though its port is open. Does the search still run, and are the keys those of this run?"
 
-    def _want(self, piece: int, offset: int) -> None:
-        self._send(relay.Wanted(piece, offset))
+    def _want(self, digest: str, offset: int) -> None:
+        self._send(relay.Wanted(digest, offset))
 
     def _deliver(self, event: AnyEvent) -> None:
+        self._loading.note(event)
+        self._pass_on(event)
+
+    def _pass_on(self, event: AnyEvent) -> None:
         assert isinstance(event, relay.HostEvent), event  # noqa: S101 - workers cause no others
         self._events.append(event)
 
     def _flush(self) -> None:
         if self._events:
             events, self._events = self._events, []
-            self._send(relay.Happened(events, time.time()))
+            for message in relay.encode_in_batches(lambda some: relay.Happened(some, time.time()), events):
+                self._send_encoded(message)
 
     def _send(self, message: relay.FromHost) -> None:
+        self._send_encoded(relay.encode(message))
+
+    def _send_encoded(self, message: bytes) -> None:
         self._spoke_at = time.monotonic()
-        self._dialer.send(relay.encode(message))
+        self._dialer.send(message)

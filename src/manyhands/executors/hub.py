@@ -6,16 +6,20 @@ workers and the parts that these were given.
 """
 
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from manyhands.errors import PayloadError
 from manyhands.events import AnyCommand, AnyEvent, Reported, StartPart, WorkerJoined, WorkerLost
-from manyhands.executors.shipping import Shipment
+from manyhands.executors.shipping import Shipment, read_part
 from manyhands.trial import Part
 from manyhands.wire import relay
 from manyhands.wire.channel import Connection, Listener
@@ -28,6 +32,13 @@ _ALIVE_EVERY_S = 1.0
 _CLOCKS_AGREE_S = 0.1  # a message may take so long, too
 
 
+class _Given(NamedTuple):
+    """To whom a part was given, and the files of its cargo."""
+
+    worker: str
+    files: Sequence[str]
+
+
 class _Host:
     """A machine, or a slot on one, that runs workers for this driver."""
 
@@ -37,8 +48,9 @@ class _Host:
         self.slot = joined.slot
         self.heard_at = now
         self.workers: set[str] = set()
-        self.parts: set[Part] = set()
+        self.parts: dict[Part, _Given] = {}
         self.orders: list[relay.HostCommand] = []
+        self.sizes: dict[str, int] = {}  # of the files that the orders name
 
 
 class Hub:
@@ -71,6 +83,7 @@ class Hub:
         self._n_hosts = 0
         self._alive_at = 0.0
         self.has_worked = False  #: whether any worker has ever been ready
+        self.n_sent_bytes = 0  #: of files, over the connection
 
     @property
     def connection(self) -> Connection:
@@ -91,6 +104,10 @@ class Hub:
     def slots(self) -> set[int]:
         """The slots that a host fills, whether its worker is ready or not."""
         return {host.slot for host in self._hosts.values()}
+
+    def wake_on(self, fd: int) -> None:
+        """Let ``poll`` return early when this file descriptor is readable."""
+        self._listener.wake_on(fd)
 
     def poll(self, timeout_s: float) -> None:
         """Deliver what has happened; if nothing has, wait for it, at most ``timeout_s`` seconds.
@@ -119,7 +136,8 @@ class Hub:
             return
         host = self._hosts[identity]
         if isinstance(command, StartPart):
-            host.parts.add(command.part)
+            host.parts[command.part] = _Given(command.worker, command.cargo.files if command.cargo else ())
+            command = _with_digests(command, host.sizes)
         host.orders.append(replace(command, worker=command.worker.removeprefix(host.prefix)))
 
     def drop_slot(self, slot: int, cause: str) -> None:
@@ -147,8 +165,8 @@ class Hub:
         else:
             host.heard_at = time.monotonic()
             match message:
-                case relay.Wanted(piece, offset):
-                    self._send_chunk(identity, piece, offset)
+                case relay.Wanted(digest, offset):
+                    self._send_chunk(identity, host, digest, offset)
                 case relay.Happened(events, at):
                     slow_by_s = self._now() - at
                     for event in events:
@@ -194,7 +212,7 @@ class Hub:
                 self._lose(host, host.prefix + worker, cause)
             case _ if event.part in host.parts:
                 if isinstance(event, relay.Ending):
-                    host.parts.discard(event.part)
+                    del host.parts[event.part]
                 self._deliver(event)
 
     # -- what hosts are told -----------------------------------------------------------------------------------
@@ -202,15 +220,35 @@ class Hub:
     def _flush(self) -> None:
         for identity, host in list(self._hosts.items()):
             if host.orders:
-                orders, host.orders = host.orders, []
-                self._send(identity, relay.Ordered(orders))
+                self._send_orders(identity, host)
 
-    def _send_chunk(self, identity: bytes, piece: int, offset: int) -> None:
-        if piece in range(len(self._shipment.pieces)):
-            self._send(identity, relay.Chunk(piece, offset, self._shipment.read(piece, offset, _CHUNK_BYTES)))
+    def _send_orders(self, identity: bytes, host: _Host) -> None:
+        orders, host.orders = host.orders, []
+        sizes, host.sizes = host.sizes, {}
+        for message in relay.encode_in_batches(lambda some: relay.Ordered(some, sizes), orders):
+            self._send_encoded(identity, message)
+
+    def _send_chunk(self, identity: bytes, host: _Host, digest: str, offset: int) -> None:
+        data = self._read(host, digest, offset)
+        self.n_sent_bytes += len(data)
+        self._send(identity, relay.Chunk(digest, offset, data) if data else relay.Gone(digest))
+
+    def _read(self, host: _Host, digest: str, offset: int) -> bytes:
+        """A part of the payload, or of a file that the host's parts need; nothing if there is none (any more)."""
+        for number, piece in enumerate(self._shipment.pieces):
+            if piece.digest == digest:
+                return self._shipment.read(number, offset, _CHUNK_BYTES)
+        for given in host.parts.values():
+            for path in given.files:
+                if Path(path).name == digest:
+                    return read_part(path, offset, _CHUNK_BYTES)
+        return b""
 
     def _send(self, identity: bytes, message: relay.FromDriver) -> None:
-        if not self._listener.send(identity, relay.encode(message)):
+        self._send_encoded(identity, relay.encode(message))
+
+    def _send_encoded(self, identity: bytes, message: bytes) -> None:
+        if not self._listener.send(identity, message):
             self._drop(identity, "its connection broke")
 
     # -- hosts that go -----------------------------------------------------------------------------------------
@@ -228,6 +266,8 @@ class Hub:
         if worker in host.workers:
             host.workers.discard(worker)
             del self._owners[worker]
+            for part in [part for part, given in host.parts.items() if given.worker == worker]:
+                del host.parts[part]
             self._deliver(WorkerLost(worker=worker, cause=cause, at=self._now()))
 
     def _look_at_clock(self) -> None:
@@ -244,3 +284,16 @@ class Hub:
 def address(host: str, port: int = 0) -> str:
     """Where to listen, in ZeroMQ's words; on any free port if it is 0."""
     return f"tcp://{host}:{port or '*'}"
+
+
+def _with_digests(start: StartPart, sizes: dict[str, int]) -> StartPart:
+    """The command as it goes to a host, with its files named by their digests; their sizes are noted."""
+    if start.cargo is None or not start.cargo.files:
+        return start
+    digests = []
+    for path in start.cargo.files:
+        digest = Path(path).name
+        digests.append(digest)
+        with suppress(OSError):  # it is gone; the host will say so of the part
+            sizes[digest] = os.path.getsize(path)
+    return replace(start, cargo=replace(start.cargo, files=digests))

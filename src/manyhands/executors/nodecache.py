@@ -81,6 +81,14 @@ class SharedFile:
         self._fd = -1
         self._file: BinaryIO | None = None  # while it is being filled here
 
+    @property
+    def n_there(self) -> int:
+        """How many bytes of an unfinished one there are, whoever writes it."""
+        try:
+            return self._part.stat().st_size
+        except OSError:  # nobody has begun, or it is complete
+            return 0
+
     def claim(self) -> Claim:
         """Use the file if it is there, or become the one who fills it. Never waits.
 
@@ -91,7 +99,7 @@ class SharedFile:
             return self._claim()
         except OSError as error:
             raise ExecutorError(
-                f"The objective's data cannot be kept in {self.path.parent}: {error}. Set TMPDIR to another folder."
+                f"The data cannot be kept in {self.path.parent}: {error}. Set TMPDIR to another folder."
             ) from error
 
     def _claim(self) -> Claim:
@@ -126,11 +134,11 @@ class SharedFile:
                 return False
             self._file.close()
             if self._hash.hexdigest() != self.path.name or self.n_written != self._size:
-                raise WrongContentError(f"The objective's data did not arrive as it was sent ({self.path.name[:12]}).")
+                raise WrongContentError(f"The data did not arrive as it was sent ({self.path.name[:12]}).")
             self._part.replace(self.path)
             fcntl.flock(self._fd, fcntl.LOCK_SH)  # from alone to shared is a single step: nobody gets in between
         except OSError as error:
-            raise ExecutorError(f"The objective's data cannot be written to {self._part}: {error}.") from error
+            raise ExecutorError(f"The data cannot be written to {self._part}: {error}.") from error
         self._file = None
         return True
 
@@ -160,7 +168,7 @@ class SharedFile:
         free = shutil.disk_usage(self.path.parent).free
         if free < self._size:
             raise ExecutorError(
-                f"{self.path.parent} has {free / 1e6:.0f} MB left, and the objective's data needs "
+                f"{self.path.parent} has {free / 1e6:.0f} MB left, and the data needs "
                 f"{self._size / 1e6:.0f} MB. Set TMPDIR there to a folder with more space."
             )
         self.n_written = 0

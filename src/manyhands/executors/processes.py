@@ -155,9 +155,9 @@ class Processes:
     def perform(self, command: AnyCommand) -> None:
         """Pass a command on to the worker it is for."""
         match command:
-            case StartPart(worker, part, point, parent) if child := self._children.get(worker):
+            case StartPart(worker, part, point, parent, cargo) if child := self._children.get(worker):
                 child.parts.append(part)
-                child.send(messages.Start(part, point, parent))
+                child.send(messages.Start(part, point, parent, cargo))
             case StopPart(worker, part, reason) if child := self._children.get(worker):
                 child.send(messages.Stop(part, reason))
             case RecallParts(worker) if child := self._children.get(worker):

@@ -56,14 +56,23 @@ class Remote:
         self._hub: Hub | None = None
         self._shipment: Shipment | None = None
         self._alone_since = 0.0
+        self._wakers: list[int] = []
 
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Write the payload, listen, and write the connection file; see ``manyhands.ports.Executor``."""
         self._shipment = Shipment(job)
         self._hub = Hub(self._bind, self._advertise, self._shipment, deliver, now)
+        for fd in self._wakers:
+            self._hub.wake_on(fd)
         self._hub.connection.write(self._connect_file)
         self._alone_since = time.monotonic()
         log.info("waiting for workers; start some with: manyhands worker --connect %s", self._connect_file)
+
+    def wake_on(self, fd: int) -> None:
+        """Let ``poll`` return early when this file descriptor is readable; holds until ``close``."""
+        self._wakers.append(fd)
+        if self._hub is not None:
+            self._hub.wake_on(fd)
 
     def poll(self, timeout_s: float) -> None:
         """Deliver what has happened; see ``manyhands.ports.Executor``."""
@@ -86,6 +95,7 @@ class Remote:
     def close(self) -> None:
         """Tell all hosts that it is over, and stop listening."""
         hub, self._hub = self._hub, None
+        self._wakers.clear()
         if hub is not None:
             hub.close()
             self._connect_file.unlink(missing_ok=True)

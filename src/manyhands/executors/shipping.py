@@ -67,6 +67,15 @@ class Shipment:
             os.close(fd)
 
 
+def read_part(path: str, offset: int, n_bytes: int) -> bytes:
+    """Return a part of a file; nothing if it is not there (any more), or ends before ``offset``."""
+    try:
+        with open(path, "rb") as file:
+            return os.pread(file.fileno(), n_bytes, max(0, offset))
+    except OSError:
+        return b""
+
+
 def _digest(fd: int) -> str:
     with os.fdopen(os.dup(fd), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,10 +25,11 @@ from msgspec import Struct
 from zmq.utils import z85
 
 from manyhands.errors import ExecutorError
+from manyhands.wire.frames import MAX_BYTES
 
 log = logging.getLogger("manyhands")
 
-_MOST_BYTES = 16 * 1024 * 1024  # longer messages are refused before they are read; data travel in chunks
+_MOST_BYTES = MAX_BYTES + (1 << 20)  # longer messages are refused before they are read; what a worker says may pass
 _HANDSHAKE_MS = 10_000
 _HEARTBEAT_MS = 2_000
 _SILENCE_MS = 60_000  # an end may be frozen for a while; how long it is waited for is up to those who use the channel
@@ -124,25 +125,29 @@ class Listener:
         if advertise is not None:
             address = f"tcp://{advertise}:{address.rpartition(':')[2]}"
         self.connection = Connection(address, driver_key.decode(), worker_key.decode(), worker_secret.decode())
+        self._poller = zmq.Poller()
+        for ours in (self._router, self._zap, self._monitor):
+            self._poller.register(ours, zmq.POLLIN)
         self._n_refused = 0
         self._logged_at = -_LOG_EVERY_S
         self._n_received: dict[bytes, int] = defaultdict(int)
         self._n_sent: dict[bytes, int] = defaultdict(int)
+
+    def wake_on(self, fd: int) -> None:
+        """Let ``receive`` return early when this file descriptor is readable."""
+        self._poller.register(fd, zmq.POLLIN)
 
     def receive(self, timeout_s: float) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield identity and message of all that has come; if nothing has, wait for it, at most ``timeout_s``.
 
         In the place of messages that were lost comes None.
         """
-        poller = zmq.Poller()
-        for ours in (self._router, self._zap, self._monitor):
-            poller.register(ours, zmq.POLLIN)
-        for ready, _ in poller.poll(max(0, int(timeout_s * 1000))):
+        for ready, _ in self._poller.poll(max(0, int(timeout_s * 1000))):
             if ready is self._zap:
                 self._admit()
             elif ready is self._monitor:
                 self._watch_connections()
-            else:
+            elif ready is self._router:
                 yield from self._pending()
 
     def send(self, identity: bytes, message: bytes) -> bool:

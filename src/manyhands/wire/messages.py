@@ -16,6 +16,7 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
+from manyhands.events import Cargo
 from manyhands.space import Point
 from manyhands.trial import Failure, Part, Report, Result
 from manyhands.wire.frames import frame
@@ -32,11 +33,12 @@ class Setup(Struct, frozen=True, tag="setup", array_like=True):
 
 
 class Start(Struct, frozen=True, tag="start", array_like=True):
-    """Run a part, after those that you were given before; ``parent`` is as in ``manyhands.events.StartPart``."""
+    """Run a part, after those that you were given before; for the fields see ``manyhands.events.StartPart``."""
 
     part: Part
     point: Point
     parent: int | None = None
+    cargo: Cargo | None = None
 
 
 class Stop(Struct, frozen=True, tag="stop", array_like=True):
@@ -59,7 +61,7 @@ Order = Setup | Start | Stop | Return | Quit
 
 def pack_order(order: Order) -> bytes:
     """Return what a driver says as a frame."""
-    return frame(marshal.dumps(msgspec.to_builtins(order)))
+    return frame(marshal.dumps(msgspec.to_builtins(order, builtin_types=(bytes,))))
 
 
 # -- what a worker says --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ _pack_length = Struct(">BI").pack
 
 
 def encode(value: object) -> bytes:
-    """Return None, bools, numbers, text, lists, tuples and dicts in MessagePack.
+    """Return None, bools, numbers, text, bytes, lists, tuples and dicts in MessagePack.
 
     Whole numbers that do not fit into 64 bits become floats, half characters (as odd file names have them) a ``?``.
 
@@ -34,10 +34,10 @@ def _write(value: object, out: bytearray) -> None:
         out.append(0xC3 if value else 0xC2)
     elif isinstance(value, int):
         _write_whole(value, out)
-    elif isinstance(value, str):
-        text = value.encode("utf-8", "replace")
-        out += _pack_length(0xDB, len(text))
-        out += text
+    elif isinstance(value, str | bytes):
+        data = value.encode("utf-8", "replace") if isinstance(value, str) else value
+        out += _pack_length(0xDB if isinstance(value, str) else 0xC6, len(data))
+        out += data
     elif isinstance(value, dict):
         out += _pack_length(0xDF, len(value))
         for key, item in value.items():

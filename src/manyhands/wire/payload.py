@@ -11,8 +11,8 @@ stay inside the pickle and are private to each worker.
     24 bytes  for each buffer: number of its file (from 1), offset, length
     ...       the pickle
 
-Numbers are little-endian. Only a driver writes payloads and only its workers read them; nothing that a worker sends is
-ever unpickled.
+Numbers are little-endian. Only a driver writes payloads and only its workers read them; nothing that a worker sends in
+a search is ever unpickled.
 """
 
 from __future__ import annotations

@@ -5,11 +5,13 @@ driver ──▶ Welcome                    this is your prefix for names, and t
 host  ──▶ Wanted, driver ──▶ Chunk    until the host has those that it could not get by a shorter way
 host  ──▶ Happened                    events of its workers
 driver ──▶ Ordered                    commands for them
+host  ──▶ Wanted, driver ──▶ Chunk    again, when a part's cargo has a file that the host has not; or ──▶ Gone
 both  ──▶ Alive                       once a second; whoever is silent for too long is taken to be gone
 driver ──▶ Ended                      the search is over
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +35,8 @@ HostEvent = WorkerJoined | WorkerLost | Reported | PartFinished | PartFailed | P
 Ending = PartFinished | PartFailed | PartStopped | PartReturned
 HostCommand = StartPart | StopPart | RecallParts | KillWorker
 
+_MOST_BYTES = 8 * 1024 * 1024  # of a message that could be shorter; the channel takes longer ones
+
 
 class Joined(Struct, frozen=True, tag=True):
     """A host is there.
@@ -51,16 +55,16 @@ class Joined(Struct, frozen=True, tag=True):
 
 
 class Wanted(Struct, frozen=True, tag=True):
-    """The host has a piece of the payload up to ``offset`` and would like to go on from there."""
+    """The host has the file with this digest up to ``offset`` and would like to go on from there."""
 
-    piece: int
+    digest: str
     offset: int
 
 
 class Happened(Struct, frozen=True, tag=True):
     """Events of the host's workers, in order; sent at a time that the host's clock tells, in seconds since 1970."""
 
-    events: list[HostEvent]
+    events: Sequence[HostEvent]
     at: float
 
 
@@ -75,7 +79,7 @@ class Alive(Struct, frozen=True, tag=True):
 
 
 class Piece(Struct, frozen=True):
-    """A file of the payload: SHA-256 of its content, in hexadecimal digits, and its size in bytes."""
+    """A file of the payload, or of a cargo: SHA-256 of its content, in hexadecimal digits, and its size in bytes."""
 
     digest: str
     size: int
@@ -90,17 +94,29 @@ class Welcome(Struct, frozen=True, tag=True):
 
 
 class Chunk(Struct, frozen=True, tag=True):
-    """A part of a piece of the payload."""
+    """A part of the file with this digest."""
 
-    piece: int
+    digest: str
     offset: int
     data: bytes
 
 
-class Ordered(Struct, frozen=True, tag=True):
-    """Commands for the host's workers, in order."""
+class Gone(Struct, frozen=True, tag=True):
+    """The driver has no file with this digest, or not any more."""
 
-    commands: list[HostCommand]
+    digest: str
+
+
+class Ordered(Struct, frozen=True, tag=True):
+    """Commands for the host's workers, in order.
+
+    Attributes:
+        commands: The files of a cargo are named by their digests alone.
+        sizes: Of these files, in bytes; without those that the driver has not any more.
+    """
+
+    commands: Sequence[HostCommand]
+    sizes: Mapping[str, int] = {}
 
 
 class Ended(Struct, frozen=True, tag=True):
@@ -111,8 +127,26 @@ class Ended(Struct, frozen=True, tag=True):
 
 
 FromHost = Joined | Wanted | Happened | Broken | Alive
-FromDriver = Welcome | Chunk | Ordered | Ended | Alive
+FromDriver = Welcome | Chunk | Gone | Ordered | Ended | Alive
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_host = msgspec.msgpack.Decoder(FromHost).decode
 decode_from_driver = msgspec.msgpack.Decoder(FromDriver).decode
+
+T = TypeVar("T")
+
+
+def encode_in_batches(make: Callable[[Sequence[T]], FromHost | FromDriver], items: Sequence[T]) -> Iterator[bytes]:
+    """Yield what says all items, in order: as one message, or as several if that would be very long.
+
+    Args:
+        make: Makes a message of some of the items.
+        items: Events or commands; a result or a cargo in them may have megabytes.
+    """
+    message = encode(make(items))
+    if len(message) <= _MOST_BYTES or len(items) == 1:
+        yield message
+        return
+    middle = len(items) // 2
+    yield from encode_in_batches(make, items[:middle])
+    yield from encode_in_batches(make, items[middle:])

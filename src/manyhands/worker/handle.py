@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from manyhands.worker.checkpoints import Checkpoints
+    from manyhands.worker.result import Parcel
 
 _FOLDER = object()
 
@@ -54,9 +55,14 @@ class TrialHandle:
         parent: int | None = None,
         scratch: str = "",
         hurry: Callable[[], None] | None = None,
+        cargo: tuple[bytes, list[str]] | None = None,
+        hand_over: Callable[[int, Parcel], None] | None = None,
     ):
         self.id, self.split, self.attempt = part
         self.params = params
+        self.cargo = cargo  # see ``manyhands.events.Cargo``; not for objectives
+        self._hand_over = hand_over
+        self._n_handed_over = 0
         self._root = checkpoints
         self._send = send
         self._parent = parent
@@ -159,6 +165,17 @@ class TrialHandle:
         """Remove what was only of use while the objective ran. For executors."""
         if self._checkpoints is not None:
             self._checkpoints.close()
+
+    def hand_over(self, data: Parcel) -> None:
+        """Send a part of a result that is too long for one message. Not for objectives.
+
+        Raises:
+            TypeError: Whoever runs this part has no way for that.
+        """
+        if self._hand_over is None:
+            raise TypeError("this executor takes no results that are longer than a message")
+        self._hand_over(self._n_handed_over, data)
+        self._n_handed_over += 1
 
     def stop(self, reason: str) -> None:
         """Let the next ``report`` end the objective, or the one that waits. For executors."""

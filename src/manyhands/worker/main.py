@@ -30,6 +30,8 @@ TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from typing import Any
 
+    from manyhands.worker.result import Parcel
+
     PartKey = tuple[int, int, int]  # trial, split, attempt
 
 _PULSE_S = 0.1
@@ -87,11 +89,19 @@ class Worker:
             self._send("broken", traceback.format_exc())
             return None
 
-    def _run(self, job: Job, key: PartKey, point: dict[str, float], parent: int | None) -> None:
-        params = fill(job.template, point)
-        hurry = self._hurry if job.is_judged else None
+    def _run(
+        self, job: Job, key: PartKey, point: dict[str, float], parent: int | None, cargo: list[Any] | None
+    ) -> None:
         handle = TrialHandle(
-            key, params, job.checkpoints, self._report, parent=parent, scratch=self._scratch, hurry=hurry
+            key,
+            fill(job.template, point),
+            job.checkpoints,
+            self._report,
+            parent=parent,
+            scratch=self._scratch,
+            hurry=self._hurry if job.is_judged else None,
+            cargo=None if cargo is None else (cargo[0], cargo[1]),
+            hand_over=self._hand_over,
         )
         self._current_key, self._current = key, handle
         began = time.perf_counter()
@@ -121,6 +131,11 @@ class Worker:
                 self._say_reports()
             finally:
                 self._speaking.release()
+
+    def _hand_over(self, step: int, data: Parcel) -> None:
+        with self._speaking:
+            self._say_reports()
+            self._line.say("reports", self._current_key, [[step, None, {"data": data}, time.time()]])
 
     # -- both threads ------------------------------------------------------------------------------------------
 
@@ -167,8 +182,8 @@ class Worker:
     def _obey(self, order: list[Any]) -> None:
         tag, *fields = order
         if tag == "start":
-            part, point, parent = fields
-            self._todo.put((tuple(part), point, parent))
+            part, *rest = fields
+            self._todo.put((tuple(part), *rest))
         elif tag == "stop":
             self._stop(tuple(fields[0]), fields[1])
         elif tag == "return":

@@ -102,6 +102,7 @@ class Spark:
         self._hub: Hub | None = None
         self._slots: Slots | None = None
         self._to_close: list[Callable[[], None]] = []
+        self._wakers: list[int] = []
 
     # -- the executor's role -----------------------------------------------------------------------------------
 
@@ -117,6 +118,8 @@ class Spark:
         check_settings(self._session.lookup, n_bytes, is_connect=self._session.is_connect)
         broadcasts, urls = self._spread(shipment)
         self._hub = hub = self._listen(shipment, deliver, now)
+        for fd in self._wakers:
+            hub.wake_on(fd)
         run_id = uuid.uuid4().hex[:8]
         name = getattr(job.objective, "__name__", "search")
         jobs = self._session.jobs(run_id, f"manyhands: {name}", self._profile)
@@ -127,6 +130,7 @@ class Spark:
             "share": urls,
         }
         package = zipped_package()
+        self._jobs = jobs
         self._slots = Slots(
             self.n_workers,
             lambda slot: jobs.start(slot, make_task(package, {**orders, "slot": slot}, broadcasts)),
@@ -136,6 +140,12 @@ class Spark:
         self._failed = 0
         self._looked_at = self._alone_since = time.monotonic()
         self._slots.look(frozenset())
+
+    def wake_on(self, fd: int) -> None:
+        """Let ``poll`` return early when this file descriptor is readable; holds until ``close``."""
+        self._wakers.append(fd)
+        if self._hub is not None:
+            self._hub.wake_on(fd)
 
     def poll(self, timeout_s: float) -> None:
         """Deliver what has happened; see ``manyhands.ports.Executor``."""
@@ -163,10 +173,24 @@ class Spark:
         if self._hub is not None:
             self._hub.perform(command)
 
+    def is_in_the_way(self) -> bool:
+        """Whether another job of the session waits for cores, as far as Spark tells; with Spark Connect it does not.
+
+        Workers that have nothing to do should then be given back by ``close``.
+        """
+        if self._slots is None:
+            return False
+        try:
+            return self._jobs.others_wait(self._slots.taken)
+        except Exception as error:  # the session is gone, most likely, which ``poll`` will say
+            log.debug("Spark does not tell what waits: %s", error)
+            return False
+
     def close(self) -> None:
         """Free the slots at once, and see to it that none of the search's jobs is left."""
         hub, slots = self._hub, self._slots
         self._hub = self._slots = None
+        self._wakers.clear()
         told = hub.slots if hub is not None else set()
         if hub is not None:
             hub.close()

@@ -4,7 +4,7 @@ Not one job with many tasks: Spark aborts a job at the fourth failure of one tas
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from manyhands.executors.spark.task import make_arrow_task
@@ -52,6 +52,9 @@ class Jobs(Protocol):
     def has_begun(self, slot: int) -> bool:
         """Whether a slot's task runs, as far as Spark tells; else it still waits for an executor."""
 
+    def others_wait(self, slots: Sequence[int]) -> bool:
+        """Whether a job of the session that is none of these slots' waits for cores, as far as Spark tells."""
+
 
 class ClassicJobs:
     """Through RDDs, which need neither pandas nor pyarrow.
@@ -82,9 +85,19 @@ class ClassicJobs:
     def has_begun(self, slot: int) -> bool:
         """Whether a slot's task runs; see ``Jobs``."""
         tracker = self._context.statusTracker()
-        jobs = [tracker.getJobInfo(number) for number in tracker.getJobIdsForGroup(self._group(slot))]
-        stages = [tracker.getStageInfo(number) for job in jobs if job is not None for number in job.stageIds]
-        return any(stage is not None and stage.numActiveTasks for stage in stages)
+        return any(stage.numActiveTasks for stage in _stages(tracker, tracker.getJobIdsForGroup(self._group(slot))))
+
+    def others_wait(self, slots: Sequence[int]) -> bool:
+        """Whether another job waits for cores; see ``Jobs``."""
+        tracker = self._context.statusTracker()
+        active = set(tracker.getActiveJobsIds())
+        if len(active) <= len(slots):
+            return False  # there may be hundreds of slots, and each would have to be asked for
+        for slot in slots:
+            active.difference_update(tracker.getJobIdsForGroup(self._group(slot)))
+        return any(
+            stage.numActiveTasks + stage.numCompletedTasks < stage.numTasks for stage in _stages(tracker, active)
+        )
 
     def _run(self, slot: int, task: Task) -> str:
         context = self._context
@@ -98,6 +111,15 @@ class ClassicJobs:
 
     def _group(self, slot: int) -> str:
         return f"manyhands-{self._run_id}-slot-{slot}"
+
+
+def _stages(tracker: Any, jobs: Iterable[int]) -> Iterator[Any]:
+    """The stages of jobs that Spark knows, and has begun or is about to."""
+    for number in jobs:
+        job = tracker.getJobInfo(number)
+        for stage in job.stageIds if job is not None else ():
+            if (found := tracker.getStageInfo(stage)) is not None:
+                yield found
 
 
 class ConnectJobs:
@@ -123,6 +145,10 @@ class ConnectJobs:
         self._session.interruptTag(self._tag(slot))
 
     def has_begun(self, slot: int) -> bool:
+        """False: Spark Connect does not tell."""
+        return False
+
+    def others_wait(self, slots: Sequence[int]) -> bool:
         """False: Spark Connect does not tell."""
         return False
 

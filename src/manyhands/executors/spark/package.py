@@ -17,7 +17,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same package is the same bytes, whenever i
 
 _NEEDED = (
     *("checks.py", "description.py", "errors.py", "events.py", "job.py", "labels.py", "parameters.py", "space.py"),
-    *("template.py", "trial.py", "executors", "wire", "worker"),
+    *("template.py", "trial.py", "executors", "joblib", "wire", "worker"),
 )
 _UNCHECKED = 1  # PEP 552: byte code that is taken without a look at its source
 

@@ -66,6 +66,11 @@ class Slots:
         self._start, self._cancel, self._has_begun = start, cancel, has_begun
         self._clock = clock
 
+    @property
+    def taken(self) -> Sequence[int]:
+        """The slots that have a job, whether it runs or waits."""
+        return [slot.number for slot in self._slots if slot.job is not None]
+
     def look(self, at_work: AbstractSet[int]) -> Sequence[Ended]:
         """Note which jobs have ended, and hand in those that are due.
 

@@ -1,0 +1,1 @@
+"""What the joblib backend costs, beside loky and joblib-spark in the same run."""
