@@ -9,7 +9,7 @@ The value of a ``Choice`` is here the *index* of an option; ``Space`` puts the o
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from statistics import NormalDist
 from typing import Any
@@ -97,6 +97,11 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _given(parameter: Any) -> dict[str, Any]:
+    """What a pickle, a copy or a hash is of: what the parameter was made of, and nothing that was worked out since."""
+    return {field.name: getattr(parameter, field.name) for field in fields(parameter)}
+
+
 @dataclass(frozen=True)
 class Float:
     """A real number between ``low`` and ``high``, both included.
@@ -125,6 +130,8 @@ class Float:
     log: bool = False
     step: float | None = None
     name: str | None = None
+
+    __getstate__ = _given
 
     def __post_init__(self) -> None:
         _make_plain(self, "low", "high", "log", "step")
@@ -219,6 +226,8 @@ class Int:
     log: bool = False
     step: int = 1
     name: str | None = None
+
+    __getstate__ = _given
 
     def __post_init__(self) -> None:
         _make_plain(self, "low", "high", "log", "step")

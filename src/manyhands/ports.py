@@ -280,6 +280,7 @@ class StudySpec(Struct, frozen=True):
         seed: Of the sampler; -1 leaves it to the store, which has the stored one or 0.
         sampler: Its name; may change from run to run.
         created_at: Seconds since 1970.
+        fingerprint: What the objective works on, such as data: a short text by the name of each thing.
     """
 
     name: str
@@ -290,6 +291,7 @@ class StudySpec(Struct, frozen=True):
     seed: int = 0
     sampler: str = ""
     created_at: float = 0.0
+    fingerprint: dict[str, str] = {}
 
 
 class Moment(Struct, frozen=True, gc=False):

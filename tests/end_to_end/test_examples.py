@@ -1,5 +1,6 @@
 """Every example runs as it stands, in an empty folder, and prints what its docstring promises."""
 
+import ast
 import csv
 import itertools
 import re
@@ -66,6 +67,45 @@ def test_the_choice_of_a_model_shows_only_the_chosen_ones_params_and_all_its_fol
     assert len(folds) == 5
     assert best > 0.93
     assert sum(folds) / 5 == pytest.approx(best, abs=0.001)
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_grid_search_moves_to_a_directed_one_on_spark_line_by_line(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    lines = [line for line in run("sklearn_search.py", tmp_path).splitlines() if " fits, " in line]
+    scores = [float(re.search(r": ([\d.]+) after", line)[1]) for line in lines]  # type: ignore[index]
+
+    assert [line.partition(":")[0] for line in lines] == ["As it was", "The same", "Directed", "On Spark"]
+    assert lines[0].partition(":")[2] == lines[1].partition(":")[2]  # score, number of fits and parameters
+    assert min(scores[2:]) > scores[0] - 0.005
+    assert not list(tmp_path.iterdir()), "a search without a name leaves no files"
+
+
+@pytest.mark.slow
+def test_a_hyperopt_script_chooses_a_model_with_its_imports_changed(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    found, best = run("hyperopt_sklearn.py", tmp_path).splitlines()
+
+    n_trials, accuracy = numbers(found)
+    assert n_trials == 20
+    assert accuracy > 0.95
+    params = ast.literal_eval(best)
+    assert params["type"] in ("rf", "logreg")
+    assert ("C" in params) == (params["type"] == "logreg")
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_a_hyperopt_script_for_spark_runs_with_its_import_changed(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    found, argmin, best = run("hyperopt_spark.py", tmp_path).splitlines()
+
+    n_trials, accuracy = numbers(found)
+    assert n_trials == 20
+    assert accuracy > 0.97
+    index, params = ast.literal_eval(argmin), ast.literal_eval(best)
+    assert params == {"C": index["C"], "kernel": ["linear", "rbf"][index["kernel"]]}
 
 
 def test_ask_and_tell_counts_what_was_told(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from manyhands.errors import StudyMismatchError
 from manyhands.parameters import Choice, Float, Int
 from manyhands.ports import StudySpec
 from manyhands.space import Space
-from manyhands.stores.matching import check_match
+from manyhands.stores.matching import check_match, continued
 
 TREE: dict[str, Any] = {"opt": {"rate": Float(0, 1)}, "layers": [Int(1, 9)], "kind": Choice(["a", "b"])}
 SPEC = StudySpec("digits", Space(TREE).spec(), metric="f1", n_splits=3, seed=5)
@@ -62,3 +62,20 @@ def test_a_long_difference_is_cut() -> None:
     space = Space({**TREE, "kind": Choice(["a", "b", "x" * 5000])}).spec()
 
     assert len(refusal(replace(SPEC, space=space))) < 700
+
+
+MADE = replace(SPEC, fingerprint={"X": "3f", "y": "9a"})
+
+
+def test_other_data_are_refused_by_their_names() -> None:
+    with pytest.raises(StudyMismatchError, match=r"'digits' in x\.db .* not what it is now: y\."):
+        check_match(MADE, replace(SPEC, fingerprint={"X": "3f", "y": "00"}), resume=True, where="x.db")
+
+
+@pytest.mark.parametrize("fingerprint", [{}, {"X": "3f"}, {"scoring": "77"}, {"X": "3f", "y": "9a", "scoring": "77"}])
+def test_data_that_one_of_two_runs_does_not_know_are_no_reason_to_refuse(fingerprint: dict[str, str]) -> None:
+    asked = replace(SPEC, fingerprint=fingerprint, seed=-1, created_at=7.0, sampler="other")
+
+    check_match(MADE, asked, resume=True, where="x.db")
+
+    assert continued(MADE, asked) == replace(MADE, fingerprint={**MADE.fingerprint, **fingerprint}, sampler="other")

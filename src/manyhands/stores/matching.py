@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from msgspec.structs import replace
+
 from manyhands.errors import StudyMismatchError
 from manyhands.ports import StudySpec
 
@@ -29,6 +31,29 @@ def check_match(stored: StudySpec, asked: StudySpec, *, resume: bool, where: str
                 f"The study {name!r} in {where} has another {field}: {shown}. "
                 f"Give the same {field} to go on with it, or another name= to begin anew; nothing was changed."
             )
+    _check_fingerprint(stored, asked, where)
+
+
+def continued(stored: StudySpec, asked: StudySpec) -> StudySpec:
+    """The spec of a stored study that is gone on with: what was asked for, and what is the study's own."""
+    return replace(
+        asked,
+        seed=stored.seed,
+        created_at=stored.created_at,
+        fingerprint={**stored.fingerprint, **asked.fingerprint},
+    )
+
+
+def _check_fingerprint(stored: StudySpec, asked: StudySpec, where: str) -> None:
+    """Refuse what differs; what one of the two does not know, as older versions did not, cannot."""
+    old, new = stored.fingerprint, asked.fingerprint
+    changed = [name for name in new if name in old and old[name] != new[name]]
+    if changed:
+        raise StudyMismatchError(
+            f"The study {stored.name!r} in {where} was made when this was not what it is now: "
+            f"{', '.join(changed)}. So what it found does not hold. Give the same to go on with it (what is drawn at "
+            f"random needs a fixed seed), or another name= to begin anew; nothing was changed."
+        )
 
 
 def _first_difference(old: Any, new: Any, where: str = "space") -> str:

@@ -8,7 +8,7 @@ from manyhands.errors import StudyMismatchError
 from manyhands.events import Save, SaveReports, SaveSplit, SaveTrial
 from manyhands.ports import History, Moment, StudySpec
 from manyhands.stores.logfile import LogFile
-from manyhands.stores.matching import check_match
+from manyhands.stores.matching import check_match, continued
 from manyhands.trial import Part, Report, Result, Trial
 
 
@@ -30,7 +30,7 @@ class MemoryStore:
         if self._spec is not None:
             try:
                 check_match(self._spec, spec, resume=resume, where="this MemoryStore")
-                spec = replace(spec, seed=self._spec.seed, created_at=self._spec.created_at)
+                spec = continued(self._spec, spec)
             except StudyMismatchError:
                 if history.has_outcomes:
                     raise

@@ -15,7 +15,7 @@ from manyhands.errors import StoreError, StudyMismatchError, StudyOwnedError
 from manyhands.events import Save
 from manyhands.ports import History, StudySpec
 from manyhands.stores.connecting import check_whole, connect, explained, hold, storable
-from manyhands.stores.matching import check_match
+from manyhands.stores.matching import check_match, continued
 from manyhands.stores.owner import Owner
 from manyhands.stores.reading import read_history, read_log, read_reports
 from manyhands.stores.rows import as_json, rows_of
@@ -180,7 +180,7 @@ class SqliteStore:
             history = read_history(connection, study_id)
             try:
                 check_match(history.spec, spec, resume=resume, where=str(self.path))
-                spec = replace(spec, seed=history.spec.seed, created_at=history.spec.created_at)
+                spec = continued(history.spec, spec)
             except StudyMismatchError:
                 if history.has_outcomes:
                     raise

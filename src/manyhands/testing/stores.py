@@ -111,6 +111,21 @@ class StoreContract:
 
         assert history.spec.created_at == 1.5
 
+    def test_what_the_study_was_made_with_stays(self) -> None:
+        made = replace(SPEC, fingerprint={"data": "3f"})
+
+        history = self._written([], first=made, spec=replace(SPEC, fingerprint={"more": "77"}))
+
+        assert history.spec.fingerprint == {"data": "3f", "more": "77"}
+
+    def test_other_data_are_refused(self) -> None:
+        store = self.make()
+        store.open(replace(SPEC, fingerprint={"data": "3f"}), resume=True)
+        store.write([SaveTrial(a_full_trial())])
+        store.close()
+
+        assert "data" in _refused(self.again(store), replace(SPEC, fingerprint={"data": "00"}), resume=True)
+
     # -- what was written comes back ---------------------------------------------------------------------------
 
     def test_every_field_of_a_trial_comes_back(self) -> None:
