@@ -7,20 +7,24 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from copy import copy
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from manyhands.advice import Advice, Facts, Setup, about_objective, advise, check_silence
 from manyhands.checkpoints.keeper import CheckpointKeeper, Rule
 from manyhands.checkpoints.place import below, beside_store, check_reach, read_place
-from manyhands.checks import check_role, check_seconds, check_seed, check_whole
+from manyhands.checks import check_role, check_seconds, check_seed, check_texts, check_whole
 from manyhands.clock import SystemClock
 from manyhands.driver import Driver, Pace
 from manyhands.errors import AllTrialsFailedError, ObjectiveError, SettingsError, StoreError
 from manyhands.eventlog import EventLog
 from manyhands.executors.inline import Inline
+from manyhands.executors.limits import available_cores
 from manyhands.executors.processes import Processes
 from manyhands.executors.simulated import Simulated
 from manyhands.job import Job
@@ -68,11 +72,13 @@ def tune(
     store: str | os.PathLike[str] | Store | None = "auto",
     name: str | None = None,
     resume: bool = True,
+    fingerprint: Mapping[str, str] | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
     start_with: Sequence[object] = (),
     warm_start: Former | Sequence[Former] | None = None,
     trackers: Sequence[Tracker] = (),
     progress: bool = True,
+    silence: Collection[str] = (),
     show_output: bool | None = None,
     event_log: str | os.PathLike[str] | None = None,
 ) -> Study:
@@ -119,6 +125,8 @@ def tune(
         name: The study's name in its store. A rerun under the same name goes on where the last one stood. Without a
             name every run is a new study, called after the objective.
         resume: Whether it may; False refuses a name that has trials.
+        fingerprint: What the objective works on, such as its data: a short text (a hash) by the name of each thing. It
+            is stored, and a rerun with another text under one of these names is refused.
         checkpoints: A folder, or a URL that fsspec knows such as ``"s3://bucket/runs"``, below which trials keep what
             they save (``trial.save``, ``trial.checkpoint_dir``). Not given: beside the store's file, or a temporary
             folder that goes with a study in memory. When a trial has its outcome, its checkpoints are removed, but for
@@ -133,7 +141,9 @@ def tune(
             differ: see ``manyhands.transfer``. Not stored: who resumes the study gives it again, for it to go on as if
             never interrupted.
         trackers: What else should hear of every trial.
-        progress: Show how it goes: live on a terminal, as plain lines elsewhere.
+        progress: Show how it goes: live on a terminal, as plain lines elsewhere. It begins with advice on the space,
+            the settings and the objective, if there is any; ``study.advice()`` has more when trials have ended.
+        silence: Codes of advice that is not wanted, such as ``["too-few-trials"]``; see ``docs/advice.md``.
         show_output: Show also what trials print, as they print it, each line with its trial's number and no more lines
             than can be followed; ``study.log`` has them all. If it is None, on terminals and in notebooks.
         event_log: A file to record every event in, for ``manyhands.eventlog.read``.
@@ -148,7 +158,8 @@ def tune(
         PayloadError: The objective cannot be sent to workers; the message names what is in the way.
         ObjectiveError: It returned a dict in which it is unclear what to optimise.
         AllTrialsFailedError: Not one trial has a value; the message shows why most of them failed.
-        StudyMismatchError: A stored study of that name has another space, direction, metric, seed or splits.
+        StudyMismatchError: A stored study of that name has another space, direction, metric, seed, number of splits or
+            fingerprint.
         StudyOwnedError: Another process is driving that study.
         StoreError: The store cannot be used.
         ExecutorError: Workers cannot be had.
@@ -169,6 +180,8 @@ def tune(
     goal = read_direction(direction)
     keys = read_metric(metric, goal)
     check_seed(seed)
+    check_texts(fingerprint=fingerprint)
+    check_silence(silence)
     _check_roles(rules, trackers, goal)
     chosen_sampler = make_sampler(sampler)
     chosen_scheduler = None if scheduler is None else make_scheduler(scheduler, goal)
@@ -182,6 +195,16 @@ def tune(
     lessons = carried_over(warm_start, planted, goal)
     check_learns(lessons, chosen_sampler)
     chosen_executor = _make_executor(executor, workers)
+    setup = Setup(
+        max_trials=max_trials,
+        n_splits=splits,
+        n_workers=chosen_executor.n_workers,
+        cores=_shared_cores(chosen_executor),
+        learns=chosen_sampler.learns,
+        starts=tuple(start_points),
+        silence=tuple(silence),
+    )
+    setup = replace(setup, said=_about(objective, setup, chosen_executor))
     place = read_place(checkpoints)
     check_reach(place, same_process=isinstance(chosen_executor, Inline | Simulated))
     chosen_store, name = _make_store(store, name, objective)
@@ -195,6 +218,7 @@ def tune(
         seed=-1 if seed is None else seed,
         sampler=name_of_sampler(chosen_sampler),
         created_at=clock.now(),
+        fingerprint=dict(fingerprint or {}),
     )
     with ExitStack() as stack:
         stack.callback(chosen_store.close)
@@ -228,6 +252,9 @@ def tune(
         recorder = None if event_log is None else stack.enter_context(EventLog(event_log)).record
         shows_output = False if isinstance(chosen_executor, Inline) else show_output  # there it shows by itself
         console = [ConsoleTracker(planted, shows_output=shows_output)] if progress else []
+        for tracker in console:
+            for advice in advise(Facts(planted, goal, setup=setup), setup.silence):
+                tracker.explained(f"Advice ({advice.code}): {advice}")
         root = _checkpoint_root(place, chosen_store, history.spec, stack)
         goes_on = chosen_store is store or not isinstance(chosen_store, MemoryStore)
         rule = Rule(search.incumbents, forks=bool(getattr(chosen_scheduler, "forks", False)), goes_on=goes_on)
@@ -245,7 +272,7 @@ def tune(
         )
         driver.run(job)
         lasting = root if place is not None or isinstance(chosen_store, SqliteStore) else None
-        study = Study._around(search, name, keys, _archive(chosen_store, name), lasting)
+        study = Study._around(search, name, keys, _archive(chosen_store, name), lasting, setup)
     _raise_if_useless(search, study)
     return study
 
@@ -300,6 +327,26 @@ def _make_executor(executor: str | Executor, workers: int | None) -> Executor:
 
         return Spark(workers=workers)
     raise SettingsError(f"There is no executor {executor!r}. There are: processes, inline, spark.")
+
+
+def _shared_cores(executor: Executor) -> int | None:
+    """How many cores the workers of this machine share; None if they are elsewhere, or take no real time."""
+    return available_cores() if isinstance(executor, Processes | Inline) else None
+
+
+def _about(objective: Callable[..., Any], setup: Setup, executor: Executor) -> tuple[Advice, ...]:
+    """What the objective's code says. It is other people's code, so nothing that goes wrong here ends the search."""
+    if isinstance(executor, Simulated):
+        return ()
+    travels = not isinstance(executor, Inline)
+    try:
+        return tuple(
+            about_objective(
+                objective, n_workers=setup.n_workers, cores=setup.cores, n_splits=setup.n_splits, travels=travels
+            )
+        )
+    except Exception:
+        return ()
 
 
 def _time_of(executor: Executor) -> tuple[Clock, Pace]:

@@ -102,6 +102,7 @@ def summary(
     *,
     metric: Metric = None,
     sampler: Sequence[str] = (),
+    advice: Sequence[str] = (),
     n_front: int = _MOST_OF_FRONT,
 ) -> str:
     """A study in a few lines.
@@ -114,6 +115,7 @@ def summary(
         end_reason: Why the search ended, if it did.
         metric: What the values are called.
         sampler: Lines about the sampler; see ``sampler_lines``.
+        advice: Lines of advice.
         n_front: How many trials of a Pareto front to show, at most.
     """
     counts = Counter(trial.state.value for trial in trials)
@@ -133,6 +135,7 @@ def summary(
     lines += sampler
     if end_reason:
         lines.append(f"It ended because {end_reason}.")
+    lines += advice
     return "\n".join(lines)
 
 

@@ -2,13 +2,14 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
 from msgspec.structs import replace
 
 from manyhands import results
+from manyhands.advice import Advice, Facts, Setup, advise, check_silence
 from manyhands.checks import check_seed, check_whole
 from manyhands.clock import SystemClock
 from manyhands.errors import ManyhandsError, NoResultError, SearchEndedError, SettingsError
@@ -90,25 +91,34 @@ class Study:
         chosen_scheduler = None if scheduler is None else make_scheduler(scheduler, goal)
         lessons = carried_over(warm_start, planted, goal)
         check_learns(lessons, chosen_sampler)
+        starts = [planted.find(params) for params in start_with]
         search = Search(
             planted,
             chosen_sampler,
             Settings(direction=goal, seed=seed, max_trials=max_trials),
             scheduler=chosen_scheduler,
-            start_with=[planted.find(params) for params in start_with],
+            start_with=starts,
             lessons=lessons,
             timer=time.perf_counter,
         )
         self._hold(search, name, keys)
+        self._setup = Setup(max_trials=max_trials, learns=chosen_sampler.learns, starts=tuple(starts))
 
     @classmethod
     def _around(
-        cls, search: Search, name: str, metric: Metric, archive: Archive | None = None, checkpoints: str | None = None
+        cls,
+        search: Search,
+        name: str,
+        metric: Metric,
+        archive: Archive | None = None,
+        checkpoints: str | None = None,
+        setup: Setup = Setup(),  # noqa: B008 - it is frozen
     ) -> "Study":
         """The study of a search that somebody else drives, or drove; its checkpoints, if they outlive that."""
         study = cls.__new__(cls)
         study._hold(search, name, metric, archive)
         study._checkpoints = checkpoints
+        study._setup = setup
         return study
 
     @classmethod
@@ -121,13 +131,14 @@ class Study:
         for trial in history.trials:  # restoring made ready to run what had not ended; here it stays as it is stored
             search.trials[trial.id] = replace(trial, params=space.build(trial.point))
         search.end_reason = history.end_reason or None
-        return cls._around(search, spec.name, spec.metric, archive, checkpoints)
+        return cls._around(search, spec.name, spec.metric, archive, checkpoints, Setup(n_splits=spec.n_splits))
 
     def _hold(self, search: Search, name: str, metric: Metric, archive: Archive | None = None) -> None:
         self._search = search
         self._metric = metric
         self._archive = archive
         self._checkpoints: str | None = None
+        self._setup = Setup()
         self._clock = SystemClock()
         self._lock = RLock()  # trials may be asked for and told by many threads
         self.name = name
@@ -146,6 +157,7 @@ class Study:
             "was_interrupted": search.was_interrupted,
             "explanation": search.explanation,
             "checkpoints": self._checkpoints,
+            "setup": self._setup,
         }
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -156,6 +168,7 @@ class Study:
         search.end_reason, search.was_interrupted = state["end_reason"], state["was_interrupted"]
         self._hold(search, state["name"], state["metric"])
         self._checkpoints = state["checkpoints"]
+        self._setup = state["setup"]
 
     # -- what came out -----------------------------------------------------------------------------------------
 
@@ -314,10 +327,30 @@ class Study:
         """
         return importance(self.trials, self.space, self.direction, objective=objective, top=top)
 
+    def advice(self, silence: Collection[str] = ()) -> list[Advice]:
+        """How to search better, as far as the space, the settings, the objective and the trials so far show it.
+
+        Each piece of advice has a ``code``, a ``sentence``, the ``figures`` behind it and what to ``change``;
+        ``docs/advice.md`` says when each one is given. What too little is known of is not spoken of: of a study that
+        was loaded, or is driven by ask-and-tell, neither workers nor objective are known.
+
+        Args:
+            silence: Codes of advice that is not wanted, besides those that ``mh.tune`` was given.
+
+        Raises:
+            SettingsError: There is no such code.
+        """
+        check_silence(silence)
+        with self._lock:
+            ran_out = (self.end_reason or "").startswith(("all ", "the time was up"))  # and no rule was content before
+            facts = Facts(self.space, self.direction, self.trials, self._setup, has_ended=ran_out)
+            return advise(facts, {*silence, *self._setup.silence})
+
     def summary(self) -> str:
         """The study in a few lines: how many trials, the best one and its params, failures, and why it ended.
 
-        With several objectives it shows the Pareto front instead of the best trial.
+        With several objectives it shows the Pareto front instead of the best trial. At the end is the study's advice, a
+        line for each piece.
         """
         search = self._search
         taught = [f"The sampler began with {search.lessons}."] if search.lessons.n_ended else []
@@ -329,6 +362,7 @@ class Study:
             self.end_reason,
             metric=self._metric,
             sampler=taught + results.sampler_lines(search.explanation, search.sampler_seconds, search.seconds),
+            advice=[f"Advice ({advice.code}): {advice}" for advice in self.advice()],
         )
 
     def __repr__(self) -> str:

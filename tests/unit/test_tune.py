@@ -542,6 +542,8 @@ def test_a_study_has_a_summary() -> None:
         ({"stop": [None]}, "None"),
         ({"scheduler": 5}, "scheduler=5"),
         ({"trackers": [5]}, "5"),
+        ({"fingerprint": {"X": 3}}, "fingerprint="),
+        ({"fingerprint": "X"}, "fingerprint="),
     ],
 )
 def test_an_argument_that_makes_no_sense_is_refused_by_its_name_and_value(
