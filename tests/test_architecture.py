@@ -26,9 +26,12 @@ VALUES = BARE | {
     "checks",
     "settings",
 }
-PURE = {"samplers", "schedulers", "rules", "past", "timed", "racing", "advisers", "restoring", "search", "transfer", "work"} | {
+PURE = {"samplers", "schedulers", "rules", "past", "timed", "racing", "advisers", "restoring", "search"} | {
+    "transfer",
+    "work",
     "results",
     "importance",
+    "advice",
 }
 
 #: part -> the parts it may import, besides itself
@@ -66,6 +69,7 @@ MAY_IMPORT = {
     "transfer": {"errors", "labels", "objectives", "parameters", "ports", "space", "trial"},
     "importance": {"errors", "objectives", "samplers", "space", "trial"},
     "results": {"space", "trial", "objectives", "incumbents"},
+    "advice": {"errors", "objectives", "parameters", "results", "samplers", "space", "trial"},
     # protocol: what travels, and what runs beside the objective
     "wire": BARE | {"space", "trial", "events"},
     "worker": BARE | {"wire"},
@@ -78,10 +82,13 @@ MAY_IMPORT = {
     "checkpoints": VALUES | {"worker"},
     "driver": VALUES | {"search"},
     # in people's hands
-    "study": VALUES | {"samplers", "schedulers", "search", "transfer", "results", "importance", "worker"},
+    "study": VALUES | {"samplers", "schedulers", "search", "transfer", "results", "importance", "advice", "worker"},
     "api": VALUES | PURE | {"executors", "stores", "trackers", "eventlog", "checkpoints", "driver", "study"},
     "simulation": VALUES | {"api", "executors", "samplers", "study"},
     "callbacks": {"errors", "checks", "worker"},
+    "joblib": VALUES | {"executors", "worker"},
+    "sklearn": VALUES | {"api", "samplers", "schedulers", "executors", "study", "worker"},
+    "hyperopt": VALUES | {"api", "samplers", "executors", "study", "worker", "joblib", "wire"},
     "testing": VALUES | PURE | {"driver", "stores", "executors", "worker"},
     # fronts: nothing imports them
     "tables": VALUES | {"results", "stores", "study"},
@@ -101,7 +108,12 @@ ADAPTERS = {
         "samplers/tpe/density.py",
     },
     "threadpoolctl": {"samplers/gp/sampler.py"},
-    "sklearn": {"demo.py"},
+    "joblib": {"joblib/backend.py", "joblib/private.py", "sklearn/fingerprint.py", "sklearn/placement.py"},
+    "sklearn": {
+        "demo.py",
+        *(f"sklearn/{name}.py" for name in ("folds", "plan", "search", "threads", "upstream")),
+        *(f"sklearn/{name}.py" for name in ("rescoring", "staged", "stages")),
+    },
     "pandas": {"study.py", "tables.py"},
     "pyarrow": {"tables.py", "executors/spark/task.py"},
     "rich": {"trackers/live.py", "tables.py"},
@@ -117,7 +129,8 @@ ADAPTERS = {
     "xgboost": {"callbacks/xgboost.py"},
     "lightgbm": set(),
     "torch": set(),
-    "cloudpickle": {"wire/payload.py", "wire/culprit.py", "worker/checkpoints.py", "script.py"},
+    "cloudpickle": {"wire/payload.py", "wire/culprit.py", "worker/checkpoints.py", "script.py"}
+    | {"joblib/packing.py", "joblib/task.py", "hyperopt/saving.py"},
     "sqlite3": {"stores/connecting.py", "stores/sqlite.py", "stores/reading.py"},
 }
 
@@ -131,6 +144,8 @@ WORKER_FILES = [
     "wire/msgpack_writer.py",
     "wire/payload.py",
     # what is behind a URL is reached by fsspec, imported only for those
+    "joblib/__init__.py",
+    "joblib/task.py",
     *(f"worker/{path.name}" for path in (ROOT / "worker").glob("*.py") if path.name != "remote_storage.py"),
 ]
 
