@@ -111,8 +111,7 @@ ADAPTERS = {
     "joblib": {"joblib/backend.py", "joblib/private.py", "sklearn/fingerprint.py", "sklearn/placement.py"},
     "sklearn": {
         "demo.py",
-        *(f"sklearn/{name}.py" for name in ("folds", "plan", "search", "threads", "upstream")),
-        *(f"sklearn/{name}.py" for name in ("rescoring", "staged", "stages")),
+        *(str(path.relative_to(ROOT)) for path in (ROOT / "sklearn").rglob("*.py")),
     },
     "pandas": {"study.py", "tables.py"},
     "pyarrow": {"tables.py", "executors/spark/task.py"},

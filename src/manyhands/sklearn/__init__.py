@@ -11,8 +11,8 @@ from importlib import import_module
 
 _HOMES = {
     "SearchCV": "search",
-    "GridSearchCV": "search",
-    "RandomizedSearchCV": "search",
+    "GridSearchCV": "familiar",
+    "RandomizedSearchCV": "familiar",
     "default_space": "defaults",
 }
 
