@@ -93,7 +93,10 @@ class Advisers:
     @property
     def wait_for_outcomes(self) -> bool:
         """Whether somebody's advice depends on outcomes, or on who is running."""
-        return bool(self.sampler.learns or self.choose_next or self._rules or self._settings.max_failures is not None)
+        has_urgent_rule = any(getattr(rule, "is_urgent", True) for rule in self._rules)
+        return bool(
+            self.sampler.learns or self.choose_next or has_urgent_rule or self._settings.max_failures is not None
+        )
 
     def began(self, trial: Trial) -> None:
         """Tell the scheduler, of what was known before the trial began: so a restored one is told the same."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from manyhands.advisers import Advisers
 from manyhands.errors import SettingsError
 from manyhands.parameters import Float
 from manyhands.ports import Outcome, Problem
@@ -14,6 +15,7 @@ from manyhands.rules import Budget, NoProgress, Target
 from manyhands.rules.gain import Outlook
 from manyhands.rules.regret import RegretBound
 from manyhands.samplers import make_sampler
+from manyhands.settings import Settings
 from manyhands.space import Space
 from manyhands.splits import combine
 from manyhands.trial import Result, Trial, TrialState
@@ -386,3 +388,15 @@ def test_the_limit_of_the_regret_bound_is_a_number(settings: dict[str, Any]) -> 
 def test_the_regret_bound_waits_for_a_whole_number_of_trials() -> None:
     with pytest.raises(SettingsError, match="min_trials=0 must be a whole number"):
         RegretBound(min_trials=0)
+
+
+@pytest.mark.parametrize("is_urgent", [True, False])
+def test_only_a_rule_that_is_urgent_keeps_work_from_being_given_ahead(is_urgent):
+    rule = NoProgress(3)
+    rule.is_urgent = is_urgent
+
+    space = Space({"x": Float(0, 1)})
+
+    advisers = Advisers(space, Settings(), make_sampler("random"), None, [rule], (), lambda: 0.0)
+
+    assert advisers.wait_for_outcomes is is_urgent

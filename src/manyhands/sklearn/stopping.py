@@ -14,6 +14,8 @@ class FirstError:
         trial: The trial that failed so; None if none did.
     """
 
+    is_urgent = False
+
     def __init__(self, *, raises: bool):
         self._raises = raises
         self.trial: Trial | None = None
