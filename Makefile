@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench bench-quality bench-multifidelity bench-earlystopping bench-spark clean
+.PHONY: demo test bench bench-quality bench-multifidelity bench-earlystopping bench-spark bench-sklearn clean
 
 # Tune three kinds of model on real data, with all cores. Ctrl-C it, or kill it, and start it again.
 demo: $(VENV)/.demo
@@ -36,6 +36,10 @@ bench-earlystopping: $(VENV)/.bench
 # A cluster of workers on this machine, beside SparkTrials, joblib-spark and plain Spark jobs: half an hour.
 bench-spark: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.spark --cluster
+
+# Searches by scikit-learn's contract, beside scikit-learn's own, joblib-spark and Hyperopt: half an hour.
+bench-sklearn: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.sklearn
 
 clean:
 	rm -rf $(VENV)

@@ -208,8 +208,8 @@ class StopRule(Protocol):
     """Ends a search early.
 
     A rule that has to know what is searched may have a ``start(problem: Problem) -> None``, which is called before
-    anything else. One with ``is_urgent = False`` may be heard late, after a few very short trials that had been given to
-    workers ahead of time.
+    anything else. One with ``is_urgent = False`` may be heard late, after a few very short trials that had been given
+    to workers ahead of time.
     """
 
     def observe(self, trial: Trial, is_best: bool, direction: str | tuple[str, ...]) -> str | None:

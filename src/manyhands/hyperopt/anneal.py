@@ -1,14 +1,13 @@
-"""``anneal.suggest``: where scripts ask for simulated annealing, they get tree-structured Parzen estimators.
-
-Both propose points near good ones, from a neighbourhood that shrinks; these also learn how wide it should be.
-"""
+"""``anneal.suggest``: simulated annealing."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from manyhands.hyperopt.documents import Document
+from manyhands.hyperopt import rand
+from manyhands.hyperopt.annealing import AnnealSampler
+from manyhands.hyperopt.documents import STATUS_OK, Document
 from manyhands.hyperopt.proposing import propose
-from manyhands.samplers import make_sampler
 
 
 def suggest(
@@ -19,17 +18,20 @@ def suggest(
     avg_best_idx: float = 2.0,
     shrink_coef: float = 0.1,
 ) -> list[Document]:
-    """Propose trials near good ones.
+    """Propose trials near good ones; as long as no trial has a result, as ``rand.suggest`` does.
 
     Args:
         new_ids: The new trials' ids.
         domain: What is searched.
         trials: What is known.
         seed: Of the search.
-        avg_best_idx: Unused: which trials are good ones follows from their number.
-        shrink_coef: Unused: how wide a neighbourhood is follows from where the good ones lie.
+        avg_best_idx: Near which trial on average, the best one being the first.
+        shrink_coef: How fast neighbourhoods shrink.
 
     Returns:
         Trial documents.
     """
-    return propose(new_ids, domain, trials, seed, lambda: make_sampler("tpe"), "anneal")
+    if not any(result["status"] == STATUS_OK for result in trials.results):
+        return rand.suggest(new_ids, domain, trials, seed)
+    make = partial(AnnealSampler, avg_best_idx, shrink_coef)
+    return propose(new_ids, domain, trials, seed, make, ("anneal", avg_best_idx, shrink_coef))

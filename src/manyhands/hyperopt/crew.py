@@ -1,27 +1,35 @@
 """The workers of a search: evaluations go in, futures come out in the order in which they end."""
 
+import pickle
 import queue
+import uuid
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from manyhands.hyperopt.documents import Document
 from manyhands.hyperopt.domain import Domain
 from manyhands.hyperopt.evaluation import Evaluation, PackedDomain
-from manyhands.joblib.packing import Packer
+from manyhands.joblib.packing import Packer, pickled
 from manyhands.joblib.pool import Answer, PoolClosedError, TaskPool
 from manyhands.joblib.pools import Kind, pool_for, the_shelf
+from manyhands.wire.culprit import explain_unpicklable
+
+_LARGE_BYTES = 1 << 20
 
 Ended = tuple[Document, Future[Answer]]
 
 
 class Crew:
-    """Evaluates trials on a pool of workers, which stays for the next search.
+    """Evaluates trials on a pool of workers.
 
     Args:
         kind: Which workers.
         n_workers: How many.
         domain: What they evaluate.
+        stays: Whether the workers stay for the next search.
 
     Attributes:
         running: The documents of trials that they have.
@@ -31,9 +39,10 @@ class Crew:
         ExecutorError: No worker can be started.
     """
 
-    def __init__(self, kind: Kind, n_workers: int, domain: Domain) -> None:
-        self._packed = PackedDomain(domain)
+    def __init__(self, kind: Kind, n_workers: int, domain: Domain, *, stays: bool) -> None:
+        self._packed = packed(domain)
         self._kind = kind
+        self._stays = stays
         self._n_workers = n_workers
         self._packer = Packer(the_shelf(), mmap_mode="c", is_local=kind.is_local)
         self._pool = pool_for(kind, n_workers)
@@ -104,9 +113,11 @@ class Crew:
         return given_up
 
     def close(self) -> None:
-        """The search is over; the workers stay for the next one."""
+        """The search is over."""
         if self._futures:
             self.cancel()
+        if not self._stays:
+            self._pool.close()
         self._packer.close()
 
     def _submit(self, cargo: Any) -> tuple[TaskPool, Future[Answer]]:
@@ -118,3 +129,29 @@ class Crew:
                 return pool, pool.submit(cargo, self)
             except PoolClosedError:  # just now
                 continue
+
+
+def packed(domain: Domain) -> PackedDomain:
+    """A domain for workers. What is large in it travels once, in files.
+
+    Raises:
+        PicklingError: It cannot be sent; says which of the user's variables is to blame.
+    """
+    large: list[Any] = []
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # not contiguous
+            return True
+        if raw.nbytes <= _LARGE_BYTES:
+            return True
+        large.append(np.frombuffer(raw, np.uint8))
+        return False
+
+    try:
+        message = pickled(domain, keep)
+    except pickle.PicklingError as error:
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise pickle.PicklingError(explain_unpicklable(domain.fn, cause)) from error
+    return PackedDomain(uuid.uuid4().hex, [np.frombuffer(message, np.uint8), *large])

@@ -1,20 +1,17 @@
-"""One evaluation in another process: what is sent there, and what comes back."""
+"""One evaluation in another process: what is sent there, and what comes back.
+
+Workers import this, so it imports nothing that only the driver needs.
+"""
 
 import pickle
 import time
-import uuid
 from collections import OrderedDict
 from typing import Any
-
-import numpy as np
 
 from manyhands.hyperopt.documents import Document, spec_from_misc
 from manyhands.hyperopt.domain import Ctrl, Domain
 from manyhands.hyperopt.trials import TrialStore
-from manyhands.joblib.packing import pickled
-from manyhands.wire.culprit import explain_unpicklable
 
-_LARGE_BYTES = 1 << 20
 _MOST_KEPT = 2
 
 #: In a worker: what was searched lately, by its name. It is unpickled once, and not for each trial.
@@ -24,34 +21,16 @@ Returned = tuple[Document, dict[str, Any], float]
 
 
 class PackedDomain:
-    """An objective and its space, pickled once for all trials of a search.
+    """An objective and its space, pickled once for all trials of a search; see ``manyhands.hyperopt.crew``.
 
     Args:
-        domain: What is searched.
-
-    Raises:
-        PicklingError: It cannot be sent; says which of the user's variables is to blame.
+        name: Its own.
+        parts: Arrays of bytes: the pickle, and the buffers that it refers to.
     """
 
-    def __init__(self, domain: Domain) -> None:
-        large: list[Any] = []
-
-        def keep(buffer: pickle.PickleBuffer) -> bool:
-            try:
-                raw = buffer.raw()
-            except BufferError:  # not contiguous
-                return True
-            if raw.nbytes <= _LARGE_BYTES:
-                return True
-            large.append(np.frombuffer(raw, np.uint8))
-            return False
-
-        try:
-            message = pickled(domain, keep)
-        except pickle.PicklingError as error:
-            raise pickle.PicklingError(explain_unpicklable(domain.fn, error.__cause__ or error)) from error  # type: ignore[arg-type]
-        self.name = uuid.uuid4().hex
-        self._parts = [np.frombuffer(message, np.uint8), *large]  # arrays: what is large travels once, in a file
+    def __init__(self, name: str, parts: list[Any]) -> None:
+        self.name = name
+        self._parts = parts
 
     def unpacked(self) -> Domain:
         """The domain, from what this process has of it already, if it has."""

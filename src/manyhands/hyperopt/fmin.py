@@ -97,7 +97,8 @@ def fmin(
         trials = load_trials(trials_save_file) if is_there else Trials()
     if points_to_evaluate is not None:
         add_points(trials, points_to_evaluate, space)
-    search = trials.fmin if known is not None and allow_trials_fmin and hasattr(trials, "fmin") else None
+    searches_itself = known is not None or getattr(trials, "asynchronous", False)  # a file may hold SparkTrials
+    search = trials.fmin if searches_itself and allow_trials_fmin and hasattr(trials, "fmin") else None
     return (search or functools.partial(minimize, trials=trials))(
         fn,
         space,

@@ -33,6 +33,7 @@ from manyhands.hyperopt.documents import (
 )
 from manyhands.hyperopt.domain import Ctrl, Domain
 from manyhands.hyperopt.exceptions import AllTrialsFailed
+from manyhands.hyperopt.mlflow_runs import ChildRuns
 from manyhands.hyperopt.points import complete
 from manyhands.hyperopt.pyll_utils import space_eval
 from manyhands.hyperopt.saving import Saver, packed
@@ -135,6 +136,7 @@ class FMinIter:
         self.first_error: str | None = None
         self._seeds = Seeds(rstate, trials.__dict__.setdefault("_seeds", []))
         self._saver = Saver(trials_save_file)
+        self._runs = ChildRuns(domain.expr)
         self._best_loss = math.inf
         self._n_done = 0
         self._has_stopped = False
@@ -227,6 +229,8 @@ class FMinIter:
             self._note_loss(result.get("loss"))
         finally:
             _IN_HAND.discard(id(trial))
+            if trial["state"] != JOB_STATE_NEW:
+                self._runs.log(trial)
 
     def serial_evaluate(self, N: int = -1) -> None:  # noqa: N803 - scripts know it by this name
         """Evaluate the new trials, or N of them, as long as there is time."""
@@ -295,6 +299,7 @@ class FMinIter:
     def _begin(self) -> None:
         """Look through all that is there already. What was interrupted is new again."""
         docs = self.trials._dynamic_trials
+        self._runs = ChildRuns(self.domain.expr)
         if self._is_ours:
             for doc in docs:
                 if doc["state"] == JOB_STATE_RUNNING and id(doc) not in _IN_HAND:

@@ -28,7 +28,6 @@ from manyhands.hyperopt.documents import (
 )
 from manyhands.hyperopt.domain import Domain
 from manyhands.hyperopt.loop import FMinIter, best_of, validate_loss_threshold, validate_timeout
-from manyhands.hyperopt.mlflow_runs import ChildRuns
 from manyhands.hyperopt.points import add_points
 from manyhands.hyperopt.saving import load_trials
 from manyhands.joblib.packing import RemoteTraceback, unpack
@@ -57,6 +56,9 @@ class ParallelTrials(Trials):
 
     #: Whether an objective that raises ends the search, unless ``catch_eval_exceptions`` is set.
     ends_on_error = True
+
+    #: Whether workers stay for the next search.
+    keeps_workers = True
 
     logger = logging.getLogger("manyhands.hyperopt")
 
@@ -246,8 +248,7 @@ class ParallelSearch(FMinIter):
             return
         self._width = self.trials.parallelism
         self._open: dict[int, Document] = {}  # given to workers, and not over
-        self._runs = ChildRuns(self.domain.expr)
-        self._crew = Crew(self.trials._kind(), self._width, self.domain)
+        self._crew = Crew(self.trials._kind(), self._width, self.domain, stays=self.trials.keeps_workers)
         n_shown = self._n_done
         with self.progress_callback(initial=n_shown, total=self.max_evals) as bar:
             try:

@@ -12,21 +12,14 @@ logger = logging.getLogger("hyperopt-spark")
 
 _have_spark = find_spec("pyspark") is not None
 
-_IDLE_TIMEOUT_S = 60.0  # slots of a cluster are somebody's money
-_MOST_EXECUTORS = 4
-
-#: Executors, so that searches one after another have the same workers: (session, workers, profile) -> executor.
-_executors: dict[tuple[int, int, int], tuple[Any, Any]] = {}
-
 
 class SparkTrials(ParallelTrials):
     """Trials that a Spark cluster evaluates, several at a time.
 
         fmin(fn, space, algo=tpe.suggest, max_evals=100, trials=SparkTrials(parallelism=8))
 
-    Workers are tasks that stay: there is no Spark job for each trial, and no limit to how many start in a second. They
-    are given back a minute after the last trial, or at once if another job of the session waits for their cores. A
-    trial that raises does not end the search.
+    Workers are tasks that stay from trial to trial: there is no Spark job for each, and no limit to how many start in a
+    second. They end with the search. A trial that raises does not end it.
 
     Args:
         parallelism: How many trials run at the same time; as many as the cluster has room for if not given.
@@ -41,6 +34,7 @@ class SparkTrials(ParallelTrials):
     """
 
     ends_on_error = False
+    keeps_workers = False  # slots of a cluster are wanted by others, and a session may be stopped right afterwards
     logger = logger
 
     #: Each slot is a Spark job of its own, with a thread in this process: beyond this number, these are the limit.
@@ -115,11 +109,4 @@ class SparkTrials(ParallelTrials):
     def _kind(self) -> Kind:
         from manyhands.executors.spark.executor import Spark
 
-        session, workers, profile = self._session(), self.parallelism, self._resource_profile
-        key = (id(session), workers, id(profile))
-        if key not in _executors:
-            while len(_executors) >= _MOST_EXECUTORS:
-                del _executors[next(iter(_executors))]
-            held = (session, profile)  # so that these ids are nobody else's
-            _executors[key] = Spark(session, workers=workers, resource_profile=profile), held
-        return Kind(_executors[key][0], idle_timeout_s=_IDLE_TIMEOUT_S)
+        return Kind(Spark(self._session(), workers=self.parallelism, resource_profile=self._resource_profile))
