@@ -1,0 +1,1 @@
+"""What the Hyperopt layer costs, beside Hyperopt itself in the same run."""
