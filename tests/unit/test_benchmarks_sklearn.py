@@ -137,6 +137,7 @@ def test_a_score_counts_as_reached_when_the_first_candidate_that_has_it_has_ende
     assert seconds_until([[1.0, 0.5]], 0.7) == float("inf")
 
 
+@pytest.mark.slow
 def test_both_sides_try_the_same_candidates():
     name = "KernelRidge, 400 x 10"
     other, own = theirs(name, 3, 0), ours(name, 3, 0)
@@ -150,6 +151,7 @@ def test_both_sides_try_the_same_candidates():
 # -- memory --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="this system does not tell")
 @pytest.mark.parametrize("side", ["manyhands", "RandomizedSearchCV, loky"])
 def test_a_worker_notes_its_memory_between_tasks_and_within_them(side):
@@ -191,7 +193,8 @@ def test_a_noting_scorer_gives_f1_and_notes_it_with_the_parameters(tmp_path):
 
 @pytest.mark.parametrize("name", [name for name, system in SYSTEMS.items() if not system.needs_spark])
 def test_a_system_notes_every_fit_and_how_good_its_winner_is(name, monkeypatch):
-    pytest.importorskip("hyperopt") if "Hyperopt" in name else None
+    for package in SYSTEMS[name].packages.split():
+        pytest.importorskip(package)
     monkeypatch.setattr("benchmarks.sklearn.systems._N_HELD_OUT", 1000)
     found = Progress(**run(name, 600, 3, 0))
 
