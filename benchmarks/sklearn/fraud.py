@@ -15,7 +15,7 @@ from benchmarks.measuring import Figure, in_fresh_process, number, table
 from benchmarks.sklearn.progress import Progress
 from benchmarks.sklearn.systems import OURS, SYSTEMS, is_installed, run
 
-_ROWS = 5_000
+_ROWS = 4_000
 _SHARES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time of the slowest
 
 

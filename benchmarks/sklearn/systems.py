@@ -25,7 +25,7 @@ _JOBS, _FOLDS = 2, 5
 _N_HELD_OUT = 100_000
 _SHARE, _N_POSITIVE = 0.0017, 120
 _ESTIMATOR = RandomForestClassifier(random_state=0)
-_TREES, _DEPTHS, _FEATURES, _LEAVES = (3, 20), (2, 20), (0.03, 0.35), (1, 15)
+_TREES, _DEPTHS, _FEATURES, _LEAVES = (3, 12), (2, 20), (0.03, 0.35), (1, 15)
 _DISTRIBUTIONS = {
     "n_estimators": randint(_TREES[0], _TREES[1] + 1),
     "max_depth": randint(_DEPTHS[0], _DEPTHS[1] + 1),
