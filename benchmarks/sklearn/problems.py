@@ -36,9 +36,13 @@ def _curved() -> tuple[Any, Any]:
     return make_friedman1(400, noise=1.0, random_state=0)
 
 
-#: In the first the slices of 6.4 MB are what costs, and its one parameter hardly matters; in the second all five do.
+#: In the first the slices of 6.4 MB are what costs, and its one parameter hardly matters. In the second there are two,
+#: for which 200 random candidates are many, so that a directed search has little to gain. In the third there are five.
 PROBLEMS = {
     "Ridge, 20,000 x 50": Problem(Ridge(), {"alpha": loguniform(1e-3, 1e5)}, _long),
+    "KernelRidge, rbf, 400 x 10": Problem(
+        KernelRidge(kernel="rbf"), {"alpha": loguniform(1e-6, 1e2), "gamma": loguniform(1e-4, 10)}, _curved
+    ),
     "KernelRidge, 400 x 10": Problem(
         KernelRidge(),
         {
