@@ -10,6 +10,7 @@ import pytest
 from tests import support
 
 import manyhands as mh
+from manyhands.executors import reserve
 
 _MARK = "MANYHANDS_TEST_MARK"
 
@@ -35,12 +36,13 @@ def left_over(temp_folder):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch, temp_folder):
-    """Whatever a test does: afterwards no process and no temporary folder of it is left."""
+    """Whatever a test does: afterwards no process and no temporary folder of it is left, but what waits for others."""
     mark = uuid.uuid4().hex
     monkeypatch.setenv(_MARK, mark)
     monkeypatch.setenv("TMPDIR", str(temp_folder))
     monkeypatch.setattr(tempfile, "tempdir", str(temp_folder))
     yield
+    reserve.shutdown()
     try:
         support.wait_until(lambda: not support.marked(_MARK, mark), "all processes are gone", 5)
         support.wait_until(lambda: not [*temp_folder.glob("manyhands-*")], "all temporary folders are gone", 5)

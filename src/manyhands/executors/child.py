@@ -31,6 +31,7 @@ class Child:
     Attributes:
         parts: What it was given and has not answered yet, the one it is at first.
         has_joined: Whether it has said hello.
+        is_kept: Whether it has had another job before.
         verdict: Why its parent killed it; empty if it did not.
         pidfd: Readable when the process has ended; -1 where the system has no such thing.
     """
@@ -39,6 +40,7 @@ class Child:
         self.name = name
         self.parts: deque[Part] = deque()
         self.has_joined = False
+        self.is_kept = False
         self.verdict = ""
         self._spool = folder / f"{name}.out"
         self._shipped = 0
@@ -64,12 +66,23 @@ class Child:
         """The id of the process, and of its group."""
         return self._process.pid
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is ready, and has nothing to do."""
+        return self.has_joined and not self.parts
+
     # -- speaking ----------------------------------------------------------------------------------------------
 
     def send(self, order: Order) -> None:
         """Send a message; what the socket does not take now is kept for ``flush``."""
         self._outbox += pack_order(order)
         self.flush()
+
+    def begin(self, setup: Setup) -> None:
+        """Let it take up another job; it has none now."""
+        self.has_joined = False
+        self.is_kept = True
+        self.send(setup)
 
     def flush(self) -> None:
         """Send what is left over. Never waits: a worker may itself be waiting to be heard."""

@@ -4,7 +4,7 @@
        └───── pipe ──────── warden           kills what is left if the driver is killed
 
 Each worker leads a process group of its own, so whatever its objective starts ends with it. Workers are kept from trial
-to trial; one that dies is replaced at once, under a new name.
+to trial, and with ``idle_timeout_s`` from search to search; one that dies is replaced at once, under a new name.
 """
 
 import math
@@ -14,11 +14,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
-from manyhands.checks import check_whole
+from manyhands.checks import check_seconds, check_whole
 from manyhands.errors import ExecutorError, PayloadError
 from manyhands.events import (
     AnyCommand,
@@ -36,11 +35,13 @@ from manyhands.events import (
     WorkerJoined,
     WorkerLost,
 )
+from manyhands.executors import reserve
 from manyhands.executors.child import Child
 from manyhands.executors.folder import RunFolder
 from manyhands.executors.limits import available_cores, check_memory_limit, memory_used, thread_limits
+from manyhands.executors.reserve import Surroundings
 from manyhands.executors.shipping import write_payload
-from manyhands.executors.wardens import Warden
+from manyhands.executors.team import Team
 from manyhands.job import Job
 from manyhands.trial import Part
 from manyhands.wire import messages
@@ -49,7 +50,6 @@ from manyhands.wire.frames import FrameError
 _START_TIMEOUT_S = 300.0  # heavy libraries on a slow disk take minutes to import
 _MOST_FAILED_STARTS = 3  # in a row
 _MOST_FAILED_STARTS_S = 30.0  # and for so long, if any worker was ever ready: then it is rather bad luck
-_QUIT_TIMEOUT_S = 2.0
 _WATCH_S = 0.2  # how often processes are looked at, where the system does not tell by itself
 _WARDEN_AFTER_S = 0.5  # searches that are over by then need none
 
@@ -64,6 +64,10 @@ class Processes:
         memory_limit_mb: A worker that uses more memory of its own than this many megabytes (10^6 bytes) is killed,
             which costs its trial one attempt. Linux only.
         env: What the workers' environment has beside this process's own.
+        idle_timeout_s: For how many seconds workers are kept after a search, for the next one in this process with such
+            a number here, the same ``cores_per_worker`` and ``env``, in the same folder and with the same environment.
+            0 ends them with the search. Modules that they have imported are not imported again, unless the file of one
+            that this process has imported, too, has changed.
         folder: Where the workers' output goes; a temporary one if not given. It is removed at the end.
 
     Raises:
@@ -79,34 +83,37 @@ class Processes:
         cores_per_worker: int | None = None,
         memory_limit_mb: float | None = None,
         env: Mapping[str, str] | None = None,
+        idle_timeout_s: float = 0,
         folder: RunFolder | None = None,
     ):
         check_whole(workers=workers, cores_per_worker=cores_per_worker)
+        check_seconds(idle_timeout_s=idle_timeout_s or None)
         check_memory_limit(memory_limit_mb)
         self.n_workers = workers or available_cores()
         self._threads = cores_per_worker or max(1, available_cores() // self.n_workers)
         self._memory_limit = None if memory_limit_mb is None else memory_limit_mb * 1e6
-        self._children: dict[str, Child] = {}
+        self._idle_timeout_s = idle_timeout_s
         self._starting: dict[str, float] = {}  # workers that have not said hello -> when that will have taken too long
-        self._n_started = 0
         self._failed_starts = 0
         self._last_hello_at = -math.inf
         self._selector: selectors.BaseSelector = selectors.DefaultSelector()
         self._extra_env = dict(env or {})
         self._folder = folder
-        self._warden: Warden | None = None
+        self._team: Team | None = None
         self._watched_at = 0.0
 
     # -- the executor's role -----------------------------------------------------------------------------------
 
     def start(self, job: Job, deliver: Callable[[AnyEvent], None], now: Callable[[], float]) -> None:
         """Write the payload and start the processes; see ``manyhands.ports.Executor``."""
+        team = self._gather()
         try:
-            payload = write_payload(job, self._make_folder() / "payload")
+            scratch = team.begin_job()
+            payload = write_payload(job, scratch / "payload")
         except BaseException:
             self.close()
             raise
-        self.start_with(payload, sys.path, deliver, now)
+        self._begin(team, messages.Setup(payload, [str(entry) for entry in sys.path], str(scratch)), deliver, now)
 
     def start_with(
         self,
@@ -123,12 +130,8 @@ class Processes:
             deliver: Takes each event.
             now: Tells the time that events carry.
         """
-        self._deliver, self._now = deliver, now
-        self._started_at = time.monotonic()
-        self._setup = messages.Setup(list(payload), [str(entry) for entry in path], str(self._make_folder()))
-        self._env = {**os.environ, **thread_limits(self._threads), **self._extra_env}
-        for _ in range(self.n_workers):
-            self._start_child()
+        team = self._gather()
+        self._begin(team, messages.Setup(list(payload), list(path), str(team.begin_job())), deliver, now)
 
     def wake_on(self, fd: int) -> None:
         """Let ``poll`` return early when this file descriptor is readable."""
@@ -166,52 +169,59 @@ class Processes:
                 child.kill(reason)
 
     def close(self) -> None:
-        """End all workers and whatever they started, at once."""
-        children, self._children = list(self._children.values()), {}
+        """End all workers and whatever they started, at once; but those with nothing to do may be kept."""
         self._starting.clear()
         self._failed_starts, self._last_hello_at = 0, -math.inf
-        for child in children:
-            if child.parts or not child.has_joined:
-                child.kill("the search is over")
-            else:
-                child.send(messages.Quit())  # it has nothing to do, so let its libraries say goodbye properly
-        give_up_at = time.monotonic() + _QUIT_TIMEOUT_S
-        for child in children:
-            while not child.has_exited() and time.monotonic() < give_up_at:
-                time.sleep(0.001)
-            child.bury()
-            self._deliver_last_words(child)
         self._selector.close()
         self._selector = selectors.DefaultSelector()
-        if self._warden is not None:
-            self._warden.dismiss()
-            self._warden = None
-        if self._folder is not None:
-            self._folder.remove()
-            self._folder = None
+        team, self._team = self._team, None
+        folder, self._folder = self._folder, None
+        if team is None:
+            if folder is not None:
+                folder.remove()
+        elif self._idle_timeout_s:
+            self._deliver_words_of(team.rest())
+            reserve.keep(team, self._surroundings, self._idle_timeout_s)
+        else:
+            self._deliver_words_of(team.end())
+            team.leave()
 
     # -- workers come and go -----------------------------------------------------------------------------------
 
-    def _make_folder(self) -> Path:
-        if self._folder is None:
-            self._folder = RunFolder()
-        return self._folder.path
+    @property
+    def _children(self) -> Mapping[str, Child]:
+        return {} if self._team is None else self._team.children
 
-    def _start_child(self) -> None:
-        folder = self._make_folder()
-        self._n_started += 1
-        name = f"w{self._n_started}"
-        try:
-            child = Child(name, folder, self._env, self._setup)
-        except OSError as error:
-            raise ExecutorError(f"No worker process can be started: {error}. Try fewer workers.") from error
-        self._children[name] = child
-        self._starting[name] = time.monotonic() + _START_TIMEOUT_S
+    def _gather(self) -> Team:
+        """The team of an earlier search, or a new one."""
+        env = {**os.environ, **thread_limits(self._threads), **self._extra_env}
+        if self._idle_timeout_s:
+            self._surroundings = Surroundings.now(env)
+            self._team = reserve.take(self._surroundings)
+        self._team = self._team or Team(env, self._folder)
+        return self._team
+
+    def _begin(
+        self,
+        team: Team,
+        setup: messages.Setup,
+        deliver: Callable[[AnyEvent], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._deliver, self._now = deliver, now
+        self._started_at = time.monotonic()
+        self._setup = setup
+        for child in team.recall(self.n_workers):
+            self._introduce(child)
+            child.begin(setup)
+        while len(team.children) < self.n_workers:
+            self._introduce(team.hire(setup))
+
+    def _introduce(self, child: Child) -> None:
+        self._starting[child.name] = time.monotonic() + _START_TIMEOUT_S
         self._selector.register(child.socket, selectors.EVENT_READ, child)
         if child.pidfd >= 0:
             self._selector.register(child.pidfd, selectors.EVENT_READ, child)
-        if self._warden is not None:
-            self._warden.watch(child.pid)
 
     def _replace(self, child: Child) -> None:
         while self._listen(child):  # its last messages count, if they arrived whole
@@ -220,18 +230,20 @@ class Processes:
         self._selector.unregister(child.socket)
         if child.pidfd >= 0:
             self._selector.unregister(child.pidfd)
-        cause = child.bury()
-        if self._warden is not None:
-            self._warden.forget(child.pid)
-        del self._children[child.name]
+        assert self._team is not None  # noqa: S101
+        cause = self._team.bury(child)
         self._starting.pop(child.name, None)
         self._deliver_last_words(child)
         tail = child.log_tail()
-        if not child.has_joined:
+        if not (child.has_joined or child.is_kept):
             self._count_failed_start(cause, tail)
         full_cause = f"{cause}\nIts last lines:\n{tail}" if tail else cause
         self._deliver(WorkerLost(worker=child.name, cause=full_cause, at=self._now()))
-        self._start_child()
+        self._introduce(self._team.hire(self._setup))
+
+    def _deliver_words_of(self, children: Sequence[Child]) -> None:
+        for child in children:
+            self._deliver_last_words(child)
 
     def _deliver_last_words(self, child: Child) -> None:
         words = child.last_words() if child.parts else ""
@@ -261,8 +273,8 @@ class Processes:
             if self._memory_limit is not None and (used := memory_used(child.pid)) > self._memory_limit:
                 limit = f"memory_limit_mb={self._memory_limit / 1e6:g}"
                 child.kill(f"it used {used / 1e6:.0f} MB of memory, and {limit} is the limit")
-        if self._warden is None and now - self._started_at > _WARDEN_AFTER_S:
-            self._warden = Warden(self._make_folder(), [child.pid for child in self._children.values()])
+        if self._team is not None and now - self._started_at > _WARDEN_AFTER_S:
+            self._team.guard()
 
     # -- what workers say --------------------------------------------------------------------------------------
 
@@ -315,7 +327,7 @@ class Processes:
                 self._last_hello_at = time.monotonic()
                 self._starting.pop(child.name, None)
                 self._deliver(WorkerJoined(worker=child.name, at=at))
-            case messages.Broken(traceback) if self._last_hello_at > -math.inf:
+            case messages.Broken(traceback) if child.is_kept or self._last_hello_at > -math.inf:
                 child.kill(f"it could not unpack the objective, as others could:\n{traceback}")
             case messages.Broken(traceback):
                 raise PayloadError(

@@ -13,6 +13,9 @@ from manyhands.ports import Executor
 from manyhands.sklearn.threads import is_parallel, wanted_threads
 
 
+_IDLE_TIMEOUT_S = 300.0  # as long as joblib keeps its own
+
+
 class Placement(Struct, frozen=True):
     """Where fits run.
 
@@ -72,7 +75,8 @@ def _processes(n_jobs: int | None, estimator: Any) -> Placement:
     note = f"{_count(n_workers, 'fit')} at a time on {_count(cores, 'core')}"
     if is_parallel(estimator):
         note += f", each with {_count(cores_per_worker, 'thread')} for the estimator's own n_jobs"
-    return Placement(Processes(n_workers, cores_per_worker=cores_per_worker), note)
+    workers = Processes(n_workers, cores_per_worker=cores_per_worker, idle_timeout_s=_IDLE_TIMEOUT_S)
+    return Placement(workers, note)
 
 
 def _elsewhere(executor: Executor) -> Placement:

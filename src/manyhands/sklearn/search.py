@@ -67,8 +67,8 @@ class SearchCV(BaseSearchCV):  # type: ignore[misc]
         sampler: Who proposes candidates: ``"auto"``, ``"gp"``, ``"tpe"``, ``"random"``, ``"grid"``, ``"sobol"``, or a
             sampler object. ``"grid"`` and ``"random"`` try what scikit-learn's searches would.
         executor: Where fits run: ``"processes"``, ``"spark"``, ``"inline"``, or an executor object such as
-            ``mh.Spark(...)``. Not given: processes, if ``n_jobs`` is more than 1. Clones share an executor object; a
-            pickle does not hold it.
+            ``mh.Spark(...)``. Not given: processes, if ``n_jobs`` is more than 1. Processes stay for five minutes for
+            the next fit. Clones share an executor object; a pickle does not hold it.
         early_stopping: Whether to leave out the other folds of a candidate that is, compared fold by fold, so much
             worse than the best that it will hardly become it: True, False, or ``"auto"``, which does for directed
             search with 5 folds or more and one score to optimise.

@@ -25,7 +25,10 @@ from manyhands.wire.frames import frame
 
 
 class Setup(Struct, frozen=True, tag="setup", array_like=True):
-    """The first message: the payload's files, the ``sys.path`` to have, and a folder that goes when the search ends."""
+    """Take up a job: the payload's files, the ``sys.path`` to have, and a folder that goes when the search ends.
+
+    It is the first message. A worker that has nothing to do may get another one, without files if there is no job yet.
+    """
 
     payload: list[str]
     path: list[str]

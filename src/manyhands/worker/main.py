@@ -58,36 +58,46 @@ class Worker:
 
     def serve(self) -> None:
         """Do parts until told to quit."""
-        _, payload, path, self._scratch = self._hear_first()
-        job = self._unpack(payload, path)
-        if job is None:
-            return
+        (_, *setup), *orders = self._hear_first()
+        job = self._take_up(*setup)
+        for order in orders:
+            self._obey(order)
         start_new_thread(self._listen, ())
-        self._send("hello", os.getpid())
         while (todo := self._todo.take()) is not None:
-            self._run(job, *todo)
+            what, *fields = todo
+            if what == "setup":
+                job = None  # first, as two may be too large for the memory
+                job = self._take_up(*fields)
+            elif job is not None:
+                self._run(job, *fields)
 
     # -- main thread -------------------------------------------------------------------------------------------
 
-    def _hear_first(self) -> list[Any]:
+    def _hear_first(self) -> list[list[Any]]:
         orders: list[list[Any]] = []
         while not orders:
             orders = self._line.hear() or []
-        for order in orders[1:]:
-            self._obey(order)
-        return orders[0]
+        return orders
 
-    def _unpack(self, payload: list[str], path: list[str]) -> Job | None:
+    def _take_up(self, payload: list[str], path: list[str], scratch: str) -> Job | None:
+        """Unpack a job and say hello; a worker that cannot is of no use, and ends."""
+        self._stops.clear()
+        self._scratch = scratch
+        if not payload:
+            _let_go()
+            return None
         sys.path[:] = path
         try:
             job = load(payload)
             assert isinstance(job, Job)  # noqa: S101
-            return job
         except BaseException:
             import traceback
 
             self._send("broken", traceback.format_exc())
+            self._todo.put(None)
             return None
+        self._send("hello", os.getpid())
+        return job
 
     def _run(
         self, job: Job, key: PartKey, point: dict[str, float], parent: int | None, cargo: list[Any] | None
@@ -183,7 +193,9 @@ class Worker:
         tag, *fields = order
         if tag == "start":
             part, *rest = fields
-            self._todo.put((tuple(part), *rest))
+            self._todo.put((tag, tuple(part), *rest))
+        elif tag == "setup":
+            self._todo.put((tag, *fields))
         elif tag == "stop":
             self._stop(tuple(fields[0]), fields[1])
         elif tag == "return":
@@ -191,7 +203,7 @@ class Worker:
                 if todo is None:  # it was told to quit
                     self._todo.put(None)
                 else:
-                    self._send("returned", todo[0])
+                    self._send("returned", todo[1])
         elif tag == "quit":
             self._todo.put(None)
 
@@ -210,6 +222,13 @@ def main(fd: int) -> None:
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     Worker(fd).serve()
     _leave()
+
+
+def _let_go() -> None:
+    """Free what a job held, which may be a large part of the memory; nobody waits for this."""
+    import gc
+
+    gc.collect()
 
 
 def _leave() -> None:
