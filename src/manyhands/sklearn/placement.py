@@ -12,7 +12,6 @@ from manyhands.executors.processes import Processes
 from manyhands.ports import Executor
 from manyhands.sklearn.threads import is_parallel, wanted_threads
 
-
 _IDLE_TIMEOUT_S = 300.0  # as long as joblib keeps its own
 
 
