@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.measuring import Figure, as_json, machine, table
@@ -14,7 +15,7 @@ def run_subjects(
     arguments: Sequence[str],
     *,
     flags: Mapping[str, str] | None = None,
-    obstacle: str = "",
+    needs: Sequence[str] = (),
 ) -> int:
     """Measure, print the tables, and return the exit status: 0 even if a figure falls short.
 
@@ -23,7 +24,7 @@ def run_subjects(
         subjects: The names of the modules.
         arguments: The command line's.
         flags: Further switches, and what they do; ``measure`` is given them by name.
-        obstacle: Why nothing can be measured; empty if it can.
+        needs: Modules that have to be there; `make` installs them before it runs this.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description=__doc__)
     parser.add_argument("subjects", nargs="*", metavar="subject", help=f"any of: {', '.join(subjects)}")
@@ -35,8 +36,9 @@ def run_subjects(
     unknown = [subject for subject in options.subjects if subject not in subjects]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; there are: {', '.join(subjects)}")
-    if obstacle:
-        parser.error(obstacle)
+    missing = [name for name in needs if find_spec(name) is None]
+    if missing:
+        parser.error(f"{' and '.join(missing)} cannot be imported; pip install --group bench brings what is needed")
     how = {flag: getattr(options, flag) for flag in ("quick", *(flags or {}))}
     found: dict[str, list[Figure]] = {}
     print(f"On {machine()}.", flush=True)

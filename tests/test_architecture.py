@@ -86,7 +86,7 @@ MAY_IMPORT = {
     "api": VALUES | PURE | {"executors", "stores", "trackers", "eventlog", "checkpoints", "driver", "study"},
     "simulation": VALUES | {"api", "executors", "samplers", "study"},
     "callbacks": {"errors", "checks", "worker"},
-    "joblib": VALUES | {"executors", "worker"},
+    "joblib": VALUES | {"executors", "worker", "wire"},
     "sklearn": VALUES | {"api", "samplers", "schedulers", "executors", "study", "worker"},
     "hyperopt": VALUES | {"api", "samplers", "executors", "study", "worker", "joblib", "wire"},
     "testing": VALUES | PURE | {"driver", "stores", "executors", "worker"},

@@ -6,19 +6,10 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # before numpy is loaded: all systems have one thread for each worker
 
 import sys  # noqa: E402
-from importlib.util import find_spec  # noqa: E402
 
 from benchmarks.running import run_subjects  # noqa: E402
 
 _SUBJECTS = ("overhead", "memory", "racing", "fraud")
 
 if __name__ == "__main__":
-    is_missing = find_spec("sklearn") is None
-    sys.exit(
-        run_subjects(
-            "benchmarks.sklearn",
-            _SUBJECTS,
-            sys.argv[1:],
-            obstacle="scikit-learn is not installed; `make bench-sklearn` brings all it needs" if is_missing else "",
-        )
-    )
+    sys.exit(run_subjects("benchmarks.sklearn", _SUBJECTS, sys.argv[1:], needs=("sklearn",)))

@@ -25,6 +25,7 @@ from manyhands.joblib.memmaps import reduce_memmap
 from manyhands.joblib.pool import Answer
 from manyhands.joblib.shelf import Shelf
 from manyhands.joblib.task import COPY_ON_WRITE, READ_ONLY
+from manyhands.wire.buffers import set_aside
 
 _MESSAGE_BYTES = 1 << 20  # a longer pickle goes into a file
 _SAMPLES = 64
@@ -121,17 +122,9 @@ class Packer:
             self._known.clear()
 
     def _pickle(self, task: object, buffers: list[memoryview]) -> bytes:
-        def keep(buffer: pickle.PickleBuffer) -> bool:
-            try:
-                raw = buffer.raw()
-            except BufferError:  # not contiguous
-                return True
-            if self._most is None or raw.nbytes <= self._most or not raw.nbytes:
-                return True
-            buffers.append(raw)
-            return False
-
-        return pickled(task, keep, self._pickler)
+        if self._most is None:
+            return pickled(task, None, self._pickler)
+        return pickled(task, set_aside(buffers, self._most + 1), self._pickler)
 
     def _put_all(self, buffers: list[memoryview]) -> list[str]:
         digests: list[str] = []

@@ -10,6 +10,7 @@ import pickle
 import sys
 from collections import OrderedDict
 
+from manyhands.wire.buffers import set_aside
 from manyhands.worker.result import Parcel, clean
 
 TYPE_CHECKING = False  # typing's own would cost its import
@@ -145,18 +146,7 @@ def _pickled(answer: tuple[bool, object]) -> list[memoryview]:
 
 def _dump(dumps: Callable[..., bytes], answer: tuple[bool, object]) -> list[memoryview]:
     buffers: list[memoryview] = []
-
-    def keep(buffer: pickle.PickleBuffer) -> bool:
-        try:
-            raw = buffer.raw()
-        except BufferError:  # not contiguous
-            return True
-        if raw.nbytes < _OUT_OF_BAND_BYTES:
-            return True
-        buffers.append(raw)
-        return False
-
-    pickled = dumps(answer, protocol=5, buffer_callback=keep)
+    pickled = dumps(answer, protocol=5, buffer_callback=set_aside(buffers, _OUT_OF_BAND_BYTES))
     return [memoryview(pickled), *buffers]
 
 

@@ -24,7 +24,6 @@ from manyhands.wire.functions import LightUnpickler, Unpickler
 TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pickle import PickleBuffer
     from typing import BinaryIO
 
     Place = tuple[int, int, int]  # file, offset, length
@@ -41,21 +40,12 @@ def dump(obj: object, path: str) -> list[str]:
     Raises:
         Exception: Whatever pickling ``obj`` raises; ``manyhands.wire.culprit`` finds out what caused it.
     """
-    import cloudpickle  # a worker that only loads must not pay for it
+    import cloudpickle  # a worker that only loads must not pay for these
+
+    from manyhands.wire.buffers import set_aside
 
     buffers: list[memoryview] = []
-
-    def keep(buffer: PickleBuffer) -> bool:
-        try:
-            raw = buffer.raw()
-        except BufferError:  # not contiguous
-            return True
-        if raw.nbytes < _IN_BAND_BYTES:
-            return True
-        buffers.append(raw)
-        return False
-
-    pickled = cloudpickle.dumps(obj, protocol=5, buffer_callback=keep)
+    pickled = cloudpickle.dumps(obj, protocol=5, buffer_callback=set_aside(buffers, _IN_BAND_BYTES))
     places = _lay_out([buffer.nbytes for buffer in buffers])
     n_files = max((file for file, _, _ in places), default=0)
     paths = [path, *(f"{path}.{i}" for i in range(1, n_files + 1))]
