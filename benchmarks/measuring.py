@@ -13,6 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_FRESH_TIMEOUT_S = 4 * 3600.0
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -81,12 +83,15 @@ def in_fresh_process(function: Callable[..., Any], *args: object) -> Any:
 
     Raises:
         RuntimeError: It failed there.
+        TimeoutExpired: It takes hours.
     """
     code = (
         f"import json; from {function.__module__} import {function.__name__} as f; "
         f"answer = f(*json.loads({json.dumps(args)!r})); print(); print(json.dumps(answer))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=_FRESH_TIMEOUT_S
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{function.__name__} failed in its process:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

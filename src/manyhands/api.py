@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import logging
 import math
 import os
 import shutil
@@ -45,6 +46,8 @@ from manyhands.study import Study
 from manyhands.trackers.console import ConsoleTracker
 from manyhands.transfer import Former, carried_over, check_learns
 from manyhands.trial import TrialState
+
+log = logging.getLogger("manyhands")
 
 _DEFAULT_STORE = "manyhands.db"
 _TRACKER_HOOKS = ("started", "explained", "trial_started", "reported", "logged", "trial_ended", "tick", "ended")
@@ -346,6 +349,7 @@ def _about(objective: Callable[..., Any], setup: Setup, executor: Executor) -> t
             )
         )
     except Exception:
+        log.debug("there is no advice about the objective's code", exc_info=True)
         return ()
 
 

@@ -37,6 +37,7 @@ PEERS: dict[str, Callable[[Space, int, int], Peer]] = {
     "optuna-gp": _optuna("GPSampler"),
     "optuna-cmaes": _optuna("CmaEsSampler"),
     "hyperopt": partial(_make, "with_hyperopt", "Hyperopt"),
+    "hyperopt-ours": partial(_make, "with_hyperopt", "Hyperopt", package="manyhands.hyperopt"),
     "smac": partial(_make, "with_smac", "Smac", facade="HyperparameterOptimizationFacade"),
     "smac-gp": partial(_make, "with_smac", "Smac", facade="BlackBoxFacade"),
 }
@@ -44,7 +45,7 @@ PEERS: dict[str, Callable[[Space, int, int], Peer]] = {
 #: Those that take so long to think that they are run in part only, see ``runs_on``.
 SLOW = ("optuna-gp", "smac", "smac-gp")
 #: Those that ``--peers`` means if it names none.
-USUAL = tuple(name for name in PEERS if name != "smac-gp")
+USUAL = tuple(name for name in PEERS if name not in ("smac-gp", "hyperopt-ours"))
 
 _LCBENCH_FOR_SLOW = ("3945", "34539", "126029", "167149", "167168", "167185")
 

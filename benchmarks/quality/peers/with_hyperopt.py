@@ -1,14 +1,13 @@
-"""Hyperopt's TPE."""
+"""Hyperopt's TPE, and its stand-in in ``manyhands.hyperopt``: the same calls, on one of the two packages."""
 
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from hyperopt import JOB_STATE_DONE, JOB_STATE_RUNNING, STATUS_OK, Trials, hp, rand, tpe  # type: ignore[import-untyped]
-from hyperopt.base import Domain  # type: ignore[import-untyped]
 
 from manyhands.parameters import Choice, Float, Int, Parameter
 from manyhands.space import Point, Space
@@ -23,31 +22,34 @@ class Hyperopt:
         space: What is searched.
         seed: Of the generator that ``fmin`` draws each suggestion's seed from.
         n_trials: Of no interest to Hyperopt.
+        package: ``"hyperopt"`` or ``"manyhands.hyperopt"``.
     """
 
-    def __init__(self, space: Space, seed: int, n_trials: int):
+    def __init__(self, space: Space, seed: int, n_trials: int, package: str = "hyperopt"):
         self._space = space
-        self._domain = Domain(lambda _: 0.0, translated(space))
-        self._trials = Trials()
+        self._package = import_module(package)
+        domain_of = import_module(f"{package}.base").Domain
+        self._domain = domain_of(lambda _: 0.0, translated(space, self._package.hp))
+        self._trials = self._package.Trials()
         self._rng = np.random.default_rng(seed)
 
     def ask(self) -> tuple[Any, Any]:
         """Return a trial's number and its params."""
-        (doc,) = self._suggest(partial(tpe.suggest, verbose=False))
-        doc["state"] = JOB_STATE_RUNNING
+        (doc,) = self._suggest(partial(self._package.tpe.suggest, verbose=False))
+        doc["state"] = self._package.JOB_STATE_RUNNING
         number = self._insert(doc)
         return number, self._space.build(self._point(doc["misc"]["vals"]))
 
     def tell(self, handle: int, loss: float) -> None:
         """Say what the trial cost."""
         doc = self._trials._dynamic_trials[handle]
-        doc["state"] = JOB_STATE_DONE
-        doc["result"] = {"loss": loss, "status": STATUS_OK}
+        doc["state"] = self._package.JOB_STATE_DONE
+        doc["result"] = {"loss": loss, "status": self._package.STATUS_OK}
         self._trials.refresh()
 
     def learn(self, point: Point, loss: float) -> None:
         """Add a finished trial."""
-        (doc,) = self._suggest(rand.suggest)
+        (doc,) = self._suggest(self._package.rand.suggest)
         misc = doc["misc"]
         misc["vals"] = {name: [point[name]] if name in point else [] for name in misc["vals"]}
         misc["idxs"] = {name: [doc["tid"]] if name in point else [] for name in misc["idxs"]}
@@ -72,16 +74,16 @@ class Hyperopt:
         }
 
 
-def translated(space: Space) -> dict[str, Any]:
-    """The space as Hyperopt knows it."""
-    return _group(space, None)
+def translated(space: Space, hp: Any) -> dict[str, Any]:
+    """The space in the words of Hyperopt's module ``hp``."""
+    return _group(space, None, hp)
 
 
-def _group(space: Space, parent: tuple[str, int] | None) -> dict[str, Any]:
-    return {name: _expression(space, name) for name, above in space.parents.items() if above == parent}
+def _group(space: Space, parent: tuple[str, int] | None, hp: Any) -> dict[str, Any]:
+    return {name: _expression(space, name, hp) for name, above in space.parents.items() if above == parent}
 
 
-def _expression(space: Space, name: str) -> Any:
+def _expression(space: Space, name: str, hp: Any) -> Any:
     match parameter := space.parameters[name]:
         case Float(step=None, log=True):
             return hp.loguniform(name, math.log(parameter.low), math.log(parameter.high))
@@ -94,7 +96,8 @@ def _expression(space: Space, name: str) -> Any:
         case Choice(ordered=True):
             return hp.uniformint(name, 0, len(parameter.options) - 1)
         case Choice():
-            return hp.choice(name, [{"option": i, **_group(space, (name, i))} for i in range(parameter.n_values)])
+            options = [{"option": i, **_group(space, (name, i), hp)} for i in range(parameter.n_values)]
+            return hp.choice(name, options)
     raise NotImplementedError(f"{parameter!r} has not been translated for Hyperopt")
 
 
