@@ -1,5 +1,6 @@
 import importlib
 import inspect
+import re
 import warnings
 
 import numpy as np
@@ -207,7 +208,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("estimator", SETTINGS, ids=lambda e: " ".join(repr(e).split())[:60])
+@pytest.mark.parametrize("estimator", SETTINGS, ids=lambda e: re.sub(r" at 0x\w+", "", " ".join(repr(e).split()))[:60])
 def test_an_estimators_own_settings_are_in_the_space_and_come_first(estimator):
     x, y, score = data()
 
