@@ -135,6 +135,7 @@ def test_all_rules_are_compared_in_a_case(tmp_path, monkeypatch):
 def test_a_score_counts_as_reached_when_the_first_candidate_that_has_it_has_ended():
     assert seconds_until([[1.0, 0.5], [2.0, 0.7], [3.0, 0.9]], 0.7) == 2.0
     assert seconds_until([[1.0, 0.5]], 0.7) == float("inf")
+    assert seconds_until([[1.0, 0.5], [2.0, 0.69]], 0.7, tolerance=0.1) == 2.0
 
 
 @pytest.mark.slow
