@@ -15,6 +15,7 @@ from manyhands.hyperopt.evaluation import Evaluation, PackedDomain
 from manyhands.joblib.packing import Packer, pickled
 from manyhands.joblib.pool import Answer, PoolClosedError, TaskPool
 from manyhands.joblib.pools import Kind, pool_for, the_shelf
+from manyhands.wire.buffers import set_aside
 from manyhands.wire.culprit import explain_unpicklable
 
 _LARGE_BYTES = 1 << 20
@@ -137,21 +138,11 @@ def packed(domain: Domain) -> PackedDomain:
     Raises:
         PicklingError: It cannot be sent; says which of the user's variables is to blame.
     """
-    large: list[Any] = []
-
-    def keep(buffer: pickle.PickleBuffer) -> bool:
-        try:
-            raw = buffer.raw()
-        except BufferError:  # not contiguous
-            return True
-        if raw.nbytes <= _LARGE_BYTES:
-            return True
-        large.append(np.frombuffer(raw, np.uint8))
-        return False
-
+    large: list[memoryview] = []
     try:
-        message = pickled(domain, keep)
+        message = pickled(domain, set_aside(large, _LARGE_BYTES))
     except pickle.PicklingError as error:
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise pickle.PicklingError(explain_unpicklable(domain.fn, cause)) from error
-    return PackedDomain(uuid.uuid4().hex, [np.frombuffer(message, np.uint8), *large])
+    parts: list[bytes | memoryview] = [message, *large]
+    return PackedDomain(uuid.uuid4().hex, [np.frombuffer(part, np.uint8) for part in parts])
