@@ -8,7 +8,6 @@ _LONGEST_FIRST = ("spark", "integration", "end_to_end")  # folders
 _HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=_place)  # else what takes longest may come last, for one process alone
     for item in items:

@@ -254,7 +254,7 @@ class Study:
         return self._archive.reports_of(trial_id) if self._archive is not None else []
 
     def checkpoint(self, trial: Trial | int | None = None, *, split: int = 0) -> Any:
-        """Return the object that a trial saved last, by ``trial.save(obj)``.
+        """Return the object that a trial saved last, by ``trial.save(obj)``, or began with if it saved none.
 
         It is unpickled by this very process, which runs whatever code the pickle names: ask for it only where you trust
         whoever can write to the place of the checkpoints.
@@ -277,7 +277,7 @@ class Study:
                 f"Give mh.tune a store= or checkpoints=."
             )
         missing = object()
-        saved = Checkpoints(self._checkpoints, found.id, split).restore(missing)
+        saved = Checkpoints(self._checkpoints, found.id, split, found.parent).restore(missing)
         if saved is missing:
             raise NoResultError(
                 f"Trial {found.id} has no checkpoint below {self._checkpoints}: it saved none, or it was removed, as "

@@ -467,9 +467,12 @@ class Leaky(Processes):
 class Impatient(Processes):
     """Ends instead of replacing a worker."""
 
-    def _start_child(self) -> None:
-        if self._n_started == 0:
-            super()._start_child()
+    _is_satisfied = False
+
+    def _hire(self) -> None:
+        if not self._is_satisfied:
+            self._is_satisfied = True
+            super()._hire()
 
 
 class Merciful(Processes):

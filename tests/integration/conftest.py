@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,11 +22,10 @@ def wait_until():
 
 
 @pytest.fixture
-def temp_folder(tmp_path):
-    """Where Manyhands keeps its temporary folders during this test."""
-    folder = tmp_path / "temp"
-    folder.mkdir()
-    return folder
+def temp_folder():
+    """Where Manyhands keeps its temporary folders during this test; with a short name, as sockets are in there, too."""
+    with tempfile.TemporaryDirectory(prefix="mh-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 Once a trial's outcome is on disk its checkpoints go, but for those
 
-    of the best trial so far (with several objectives, of those on the Pareto front),
+    of the best trial so far (with several objectives, of those on the Pareto front), and of the one it was forked from,
+    whose last checkpoint is its own if it ended before it saved another one,
     of a trial from which one was forked that has no outcome yet,
     of any trial that did not fail, for as long as a scheduler may still fork from it.
 
@@ -109,7 +110,7 @@ class CheckpointKeeper(Tracker):
         """Whether a trial's checkpoints stay, as things are now; to be asked by another thread."""
         incumbents, forks, goes_on = self._rule
         best = [incumbents.best] if isinstance(incumbents.direction, str) else incumbents.front
-        needed: set[int | None] = {trial.id for trial in best if trial is not None}
+        needed = {id_ for trial in best if trial is not None for id_ in (trial.id, trial.parent)}
         if is_last and not goes_on:
             return needed.__contains__
         needed.update(self._alive.values())

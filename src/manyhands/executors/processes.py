@@ -215,7 +215,11 @@ class Processes:
             self._introduce(child)
             child.begin(setup)
         while len(team.children) < self.n_workers:
-            self._introduce(team.hire(setup))
+            self._hire()
+
+    def _hire(self) -> None:
+        assert self._team is not None  # noqa: S101
+        self._introduce(self._team.hire(self._setup))
 
     def _introduce(self, child: Child) -> None:
         self._starting[child.name] = time.monotonic() + _START_TIMEOUT_S
@@ -239,7 +243,7 @@ class Processes:
             self._count_failed_start(cause, tail)
         full_cause = f"{cause}\nIts last lines:\n{tail}" if tail else cause
         self._deliver(WorkerLost(worker=child.name, cause=full_cause, at=self._now()))
-        self._introduce(self._team.hire(self._setup))
+        self._hire()
 
     def _deliver_words_of(self, children: Sequence[Child]) -> None:
         for child in children:

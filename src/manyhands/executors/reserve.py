@@ -18,6 +18,7 @@ _lock = threading.RLock()
 _kept: dict[Team, tuple["Surroundings", threading.Timer]] = {}  # the latest last
 _left_behind: list[object] = []  # by a fork: what is the parent's, and must not be ended here
 
+_PASSING = ("PYTEST_CURRENT_TEST",)  # in the environment, but of no meaning to a worker
 _SHIPPED = (sys.prefix, sys.base_prefix, str(Path(__file__).parent.parent))  # code that nobody edits meanwhile
 
 
@@ -41,7 +42,7 @@ class Surroundings(Struct, frozen=True):
             folder = os.getcwd()
         except FileNotFoundError:  # somebody removed it
             folder = ""
-        return cls(env, folder, _code())
+        return cls({name: value for name, value in env.items() if name not in _PASSING}, folder, _code())
 
     def suits(self, later: "Surroundings") -> bool:
         """Whether a process that was made in these would be no other if it were made in the later ones."""
