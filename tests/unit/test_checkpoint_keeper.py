@@ -139,6 +139,15 @@ def test_a_parent_keeps_its_checkpoint_until_its_forks_have_outcomes(scene: Any)
     assert here.left() == [0]
 
 
+def test_the_best_trials_parent_keeps_its_checkpoint_which_may_be_all_there_is(scene: Any) -> None:
+    here = scene()
+    here.start(a_trial(0), a_trial(1), a_trial(2, parent=1))
+
+    here.end(a_trial(0, "finished", 3.0), a_trial(1, "finished", 2.0), a_trial(2, "finished", 1.0, parent=1))
+
+    assert here.left() == [1, 2]
+
+
 def test_while_the_scheduler_may_fork_only_failed_trials_lose_theirs(scene: Any) -> None:
     here = scene(forks=True)
     here.start(*(a_trial(i) for i in range(4)))

@@ -78,3 +78,30 @@ def test_nothing_that_was_saved_is_none_is_mistaken_for_nothing_saved(tmp_path: 
         return 0.0
 
     assert search(objective=saves_none, store=tmp_path / "s.db", max_trials=1).checkpoint() is None
+
+
+class ForksOnce(mh.PatienceScheduler):
+    """Pauses the first trial for good, and begins a copy of it."""
+
+    offer: Any = None
+
+    def judge(self, trial_id: int, report: Any, loss: float) -> Any:
+        self.offer = mh.Fork(0, {"x": 0})
+        return mh.Pause("let the copy try")
+
+    def next_trial(self) -> Any:
+        offer, self.offer = self.offer, None
+        return offer
+
+
+def test_a_copy_that_saved_nothing_has_what_it_began_with(tmp_path: Path) -> None:
+    def saves_once(params: dict[str, int], trial: Any) -> float:
+        if trial.restore() is None:
+            trial.save("weights")
+            trial.report(1.0, 0)
+        return 0.5
+
+    study = search(objective=saves_once, scheduler=ForksOnce(3), store=tmp_path / "s.db", max_trials=2)
+
+    assert study.best_trial.parent == 0
+    assert study.checkpoint() == "weights"
