@@ -23,7 +23,8 @@ def test_the_tests_of_joblib_for_its_backends_hold_for_ours(tmp_path):
     deselect = " and ".join(f"not {name}" for name in EXCLUDED)
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "tests.integration.joblib_suite", "-p", "no:cacheprovider"),
-        *("-c", "/dev/null", "--rootdir", str(tmp_path), "--timeout", "60", "-k", deselect),
+        *("-c", "/dev/null", "--rootdir", str(tmp_path), "-k", deselect),
+        *("--timeout", "60", "--timeout-method", "thread"),  # which shows where each thread is, and ends the run
         *("--pyargs", "joblib.test.test_parallel"),
     ]
 
