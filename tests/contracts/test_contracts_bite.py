@@ -459,8 +459,8 @@ class Leaky(Processes):
     left: list[Any] = []  # noqa: RUF012 - shared, so that the test can clear up
 
     def close(self) -> None:
-        self.left.extend(self._children.values())
-        self._children = {}
+        self.left.extend(self._team.children.values())
+        self._team.children.clear()
         super().close()
 
 

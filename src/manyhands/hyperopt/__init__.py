@@ -16,6 +16,7 @@ _HOMES = {
     "fmin_pass_expr_memo_ctrl": "fmin",
     "partial": "fmin",
     "space_eval": "pyll_utils",
+    "load_trials": "saving",
     "to_space": "convert",
     "SparkTrials": "spark",
     "ProcessTrials": "processes",
@@ -25,8 +26,8 @@ _HOMES = {
     **dict.fromkeys(("STATUS_OK", "STATUS_FAIL"), "base"),
 }
 
-_MODULES = {"anneal", "atpe", "base", "early_stop", "exceptions", "hp", "mix", "progress", "pyll", "pyll_utils"} | {
-    *("rand", "spark", "tpe"),
+_MODULES = {"anneal", "atpe", "base", "early_stop", "exceptions", "hp", "mix", "mongoexp", "plotting", "progress"} | {
+    *("pyll", "pyll_utils", "rand", "spark", "tpe", "utils"),
 }
 
 __all__ = ["fmin", *_HOMES, *sorted(_MODULES)]

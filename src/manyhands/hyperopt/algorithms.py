@@ -12,6 +12,9 @@ from manyhands.samplers import make_sampler
 
 Suggest = Callable[..., Any]
 
+#: Modules whose algorithms ask more of a ``Domain`` than there is here. Those of users' own are welcome.
+_THEIRS = ("hyperopt.rand", "hyperopt.tpe", "hyperopt.anneal", "hyperopt.atpe")
+
 
 def as_algo(algo: Any) -> Suggest:
     """What proposes: ``(new_ids, domain, trials, seed) -> documents``.
@@ -26,6 +29,14 @@ def as_algo(algo: Any) -> Suggest:
     if algo is None:
         found: Suggest = import_module("manyhands.hyperopt.tpe").suggest
         return found
+    function = algo
+    while isinstance(function, partial):
+        function = function.func
+    if getattr(function, "__module__", None) in _THEIRS:
+        raise TypeError(
+            f"algo={algo!r} is of the package hyperopt, and needs its inside. Import {function.__module__[9:]} from "
+            "manyhands.hyperopt as well."
+        )
     if callable(algo):
         return algo  # type: ignore[no-any-return]
     if hasattr(algo, "suggest") and not hasattr(algo, "observe"):

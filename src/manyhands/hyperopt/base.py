@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from manyhands.hyperopt import loop
+from manyhands.hyperopt import loop, pyll
 from manyhands.hyperopt.documents import (
     JOB_STATE_CANCEL,
     JOB_STATE_DONE,
@@ -37,6 +37,7 @@ from manyhands.hyperopt.exceptions import (
 from manyhands.hyperopt.loop import validate_loss_threshold, validate_timeout
 from manyhands.hyperopt.points import add_points
 from manyhands.hyperopt.trials import TrialStore
+from manyhands.hyperopt.utils import use_obj_for_literal_in_memo
 
 __all__ = [
     "JOB_STATES",
@@ -65,8 +66,10 @@ __all__ = [
     "Trials",
     "miscs_to_idxs_vals",
     "miscs_update_idxs_vals",
+    "pyll",
     "spec_from_misc",
     "trials_from_docs",
+    "use_obj_for_literal_in_memo",
     "validate_loss_threshold",
     "validate_timeout",
 ]

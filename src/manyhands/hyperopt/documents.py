@@ -70,9 +70,9 @@ def point_misc(tid: Any, point: Mapping[str, Any], labels: Iterable[str] = ()) -
     Args:
         tid: The trial's id.
         point: The raw value of each active label.
-        labels: All labels, active or not.
+        labels: All labels, active or not, in the order in which they are noted.
     """
-    names = [*point, *(label for label in labels if label not in point)]
+    names = list(dict.fromkeys([*labels, *point]))
     return {
         "tid": tid,
         "cmd": CMD,

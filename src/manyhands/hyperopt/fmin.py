@@ -99,6 +99,8 @@ def fmin(
         add_points(trials, points_to_evaluate, space)
     searches_itself = known is not None or getattr(trials, "asynchronous", False)  # a file may hold SparkTrials
     search = trials.fmin if searches_itself and allow_trials_fmin and hasattr(trials, "fmin") else None
+    if getattr(search, "__module__", None) == "hyperopt.base":  # trials that Hyperopt itself made, and unpickled here
+        search = None
     return (search or functools.partial(minimize, trials=trials))(
         fn,
         space,

@@ -35,10 +35,11 @@ from manyhands.joblib.pools import Kind
 
 _LOOK_S = 0.5  # at whether somebody has cancelled the search
 
-_EARLY = "early stopping condition"
-_TIMEOUT = "fmin run timeout"
+#: Why a search ended early, under the names by which scripts compare.
+FMIN_CANCELLED_REASON_EARLY_STOPPING = "early stopping condition"
+FMIN_CANCELLED_REASON_TIMEOUT = "fmin run timeout"
 _THRESHOLD = "loss threshold reached"
-_USER = "fmin run cancelled by user"
+FMIN_CANCELLED_REASON_USER = "fmin run cancelled by user"
 
 
 class ParallelTrials(Trials):
@@ -188,7 +189,7 @@ class ParallelTrials(Trials):
         try:
             search.exhaust()
         except KeyboardInterrupt:
-            self._cancelled(_USER)
+            self._cancelled(FMIN_CANCELLED_REASON_USER)
             self.logger.debug("fmin thread terminated by user.")
             raise
         except BaseException:
@@ -274,7 +275,7 @@ class ParallelSearch(FMinIter):
         """Start trials and take their outcomes, until there is a reason to end. Yields after each outcome."""
         stops = False
         while True:
-            reason = _EARLY if stops else self._reason_to_end()
+            reason = FMIN_CANCELLED_REASON_EARLY_STOPPING if stops else self._reason_to_end()
             if reason is not None:
                 if not self.is_cancelled:
                     self.trials._cancelled(reason)
@@ -293,9 +294,9 @@ class ParallelSearch(FMinIter):
 
     def _reason_to_end(self) -> str | None:
         if self.is_cancelled:
-            return self.trials._fmin_cancelled_reason or _USER
+            return self.trials._fmin_cancelled_reason or FMIN_CANCELLED_REASON_USER
         if self.is_out_of_time:
-            return _TIMEOUT
+            return FMIN_CANCELLED_REASON_TIMEOUT
         return None if self.goes_on() else _THRESHOLD
 
     def _patience_s(self) -> float:

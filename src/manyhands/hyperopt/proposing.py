@@ -21,7 +21,6 @@ from manyhands.hyperopt.documents import (
     JOB_STATE_ERROR,
     STATUS_OK,
     Document,
-    new_document,
     point_misc,
     spec_from_misc,
 )
@@ -79,7 +78,7 @@ def propose(
             vals = talk.again(tid, seed)
         misc = point_misc(tid, vals, graph.nodes)
         misc["cmd"], misc["workdir"] = domain.cmd, domain.workdir
-        docs.append(new_document(tid, misc, getattr(trials, "_exp_key", None), result=domain.new_result()))
+        docs.extend(trials.new_trial_docs([tid], [None], [domain.new_result()], [misc]))
     return docs
 
 

@@ -4,28 +4,48 @@ import contextlib
 import os
 import pickle
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
 
+from manyhands.hyperopt.documents import make_plain
+
 #: Saving takes at most this share of a search's time: with many trials of a fast objective, it is done less often.
 _SHARE = 0.1
 
 
+class _Unpickler(pickle.Unpickler):
+    """Reads trials that Hyperopt itself wrote as ours; it need not be installed."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a pickle refers to."""
+        if module.partition(".")[0] == "hyperopt":
+            with contextlib.suppress(ImportError, AttributeError):
+                return getattr(import_module(f"manyhands.{module}"), name)
+        return super().find_class(module, name)
+
+
 def load_trials(path: str | os.PathLike[str]) -> Any:
-    """The trials in a file.
+    """The trials in a file: a ``trials_save_file``, or any other that ``pickle.dump`` wrote, here or with Hyperopt.
+
+    Args:
+        path: The file.
 
     Raises:
         ValueError: The file does not hold trials.
     """
     with Path(path).open("rb") as file:
         try:
-            return pickle.load(file)  # noqa: S301 - a file of the user's own, as it always was
+            trials = _Unpickler(file).load()  # a file of the user's own, as it always was
         except (pickle.UnpicklingError, EOFError) as error:
             raise ValueError(
                 f"trials_save_file={os.fspath(path)!r} holds no trials ({error}). Remove it to begin anew."
             ) from error
+    for doc in getattr(trials, "_dynamic_trials", ()):
+        make_plain(doc["misc"])
+    return trials
 
 
 def packed(thing: Any) -> bytes:

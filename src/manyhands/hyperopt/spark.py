@@ -5,8 +5,21 @@ import os
 from importlib.util import find_spec
 from typing import Any
 
-from manyhands.hyperopt.parallel import ParallelTrials
+from manyhands.hyperopt.parallel import (
+    FMIN_CANCELLED_REASON_EARLY_STOPPING,
+    FMIN_CANCELLED_REASON_TIMEOUT,
+    FMIN_CANCELLED_REASON_USER,
+    ParallelTrials,
+)
 from manyhands.joblib.pools import Kind
+
+__all__ = [
+    "FMIN_CANCELLED_REASON_EARLY_STOPPING",
+    "FMIN_CANCELLED_REASON_TIMEOUT",
+    "FMIN_CANCELLED_REASON_USER",
+    "SparkTrials",
+    "logger",
+]
 
 logger = logging.getLogger("hyperopt-spark")
 

@@ -1,5 +1,6 @@
 """``tpe.suggest``: tree-structured Parzen estimators, as in ``manyhands.samplers.tpe``."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -9,11 +10,14 @@ from manyhands.hyperopt.proposing import propose
 from manyhands.samplers import make_sampler
 from manyhands.samplers.tpe.sampler import TPESampler
 
-#: What Hyperopt's settings are there. Ours are found by the sampler itself.
+logger = logging.getLogger(__name__)
+
+#: What Hyperopt's settings are there. Ours are found by the sampler itself, unless a script assigns others here.
 _default_prior_weight = 1.0
-_default_n_startup_jobs = 20
-_default_n_EI_candidates = 24  # noqa: N816 - scripts know it by this name
+_default_n_startup_jobs = _N_STARTUP = 20
+_default_n_EI_candidates = _N_CANDIDATES = 24  # noqa: N816 - scripts know it by this name
 _default_gamma = 0.25
+_default_linear_forgetting = 25
 
 
 def suggest(
@@ -43,6 +47,8 @@ def suggest(
     Returns:
         Trial documents.
     """
+    n_startup_jobs = _assigned(n_startup_jobs, _default_n_startup_jobs, _N_STARTUP)
+    n_EI_candidates = _assigned(n_EI_candidates, _default_n_EI_candidates, _N_CANDIDATES)  # noqa: N806
     n_startup = None if n_startup_jobs is None else max(1, int(n_startup_jobs))
     n_candidates = None if n_EI_candidates is None else int(n_EI_candidates)
     make = partial(_make, n_startup, n_candidates)
@@ -53,3 +59,8 @@ def _make(n_startup: int | None, n_candidates: int | None) -> Any:
     if n_startup is None and n_candidates is None:
         return make_sampler("tpe")
     return TPESampler(n_startup=n_startup or 10, n_candidates=max(64, n_candidates or 64))
+
+
+def _assigned(given: int | None, default: int, untouched: int) -> int | None:
+    """A setting: as given, or as a script has assigned it to this module; None if neither."""
+    return default if given is None and default != untouched else given

@@ -382,10 +382,15 @@ def as_apply(obj: Any) -> Apply:
     Lists and tuples both become tuples when they are computed, dicts have sorted keys.
 
     Raises:
-        TypeError: A dict has keys that cannot be sorted.
+        TypeError: A dict has keys that cannot be sorted, or there is a node of the package hyperopt.
     """
     if isinstance(obj, Apply):
         return obj
+    if type(obj).__module__ == "hyperopt.pyll.base" and hasattr(obj, "pos_args"):
+        raise TypeError(
+            f"An expression of the package hyperopt is in the space: {obj.name!r}. Import hp and scope from "
+            "manyhands.hyperopt and manyhands.hyperopt.pyll as well."
+        )
     if isinstance(obj, tuple):
         return Apply("pos_args", [as_apply(value) for value in obj], [], len(obj))
     if isinstance(obj, list):
