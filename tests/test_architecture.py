@@ -86,9 +86,10 @@ MAY_IMPORT = {
     "api": VALUES | PURE | {"executors", "stores", "trackers", "eventlog", "checkpoints", "driver", "study"},
     "simulation": VALUES | {"api", "executors", "samplers", "study"},
     "callbacks": {"errors", "checks", "worker"},
-    "joblib": VALUES | {"executors", "worker", "wire"},
+    "tasks": VALUES | {"executors", "worker", "wire"},
+    "joblib": VALUES | {"executors", "tasks"},
     "sklearn": VALUES | {"api", "samplers", "schedulers", "executors", "study", "worker"},
-    "hyperopt": VALUES | {"api", "samplers", "executors", "study", "worker", "joblib", "wire"},
+    "hyperopt": VALUES | {"api", "samplers", "executors", "study", "worker", "tasks", "wire"},
     "testing": VALUES | PURE | {"driver", "stores", "executors", "worker"},
     # fronts: nothing imports them
     "tables": VALUES | {"results", "stores", "study"},
@@ -129,7 +130,7 @@ ADAPTERS = {
     "lightgbm": set(),
     "torch": set(),
     "cloudpickle": {"wire/payload.py", "wire/culprit.py", "worker/checkpoints.py", "script.py"}
-    | {"joblib/packing.py", "joblib/task.py", "hyperopt/saving.py"},
+    | {"tasks/packing.py", "tasks/task.py", "hyperopt/saving.py"},
     "sqlite3": {"stores/connecting.py", "stores/sqlite.py", "stores/reading.py"},
 }
 
@@ -143,8 +144,8 @@ WORKER_FILES = [
     "wire/msgpack_writer.py",
     "wire/payload.py",
     # what is behind a URL is reached by fsspec, imported only for those
-    "joblib/__init__.py",
-    "joblib/task.py",
+    "tasks/__init__.py",
+    "tasks/task.py",
     *(f"worker/{path.name}" for path in (ROOT / "worker").glob("*.py") if path.name != "remote_storage.py"),
 ]
 

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from benchmarks.joblib.backends import JOBLIB_SPARK, LOKY, OURS, OURS_ON_SPARK, Backends
 from benchmarks.measuring import Figure
 from benchmarks.spark import sessions
-from manyhands.joblib import pools
+from manyhands.tasks import pools
 
 _N_TASKS = 18
 _N_BYTES = 20_000_000

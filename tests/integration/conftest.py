@@ -22,8 +22,9 @@ def wait_until():
 
 
 @pytest.fixture
-def temp_folder():
+def temp_folder(tmp_path_factory):
     """Where Manyhands keeps its temporary folders during this test; with a short name, as sockets are in there, too."""
+    tmp_path_factory.getbasetemp()  # is made once, and must not be made in here
     with tempfile.TemporaryDirectory(prefix="mh-test-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 

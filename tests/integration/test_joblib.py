@@ -16,7 +16,8 @@ from tests.support import wait_until
 
 import manyhands as mh
 from manyhands.errors import SettingsError
-from manyhands.joblib import pools, shutdown
+from manyhands.joblib import shutdown
+from manyhands.tasks import pools
 
 MEBIBYTE = 1 << 20
 

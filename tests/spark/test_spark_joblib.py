@@ -15,7 +15,8 @@ import pytest
 from joblib import Parallel, delayed, parallel_config
 
 import manyhands as mh
-from manyhands.joblib import pools, shutdown
+from manyhands.joblib import shutdown
+from manyhands.tasks import pools
 
 SLOTS = 2
 

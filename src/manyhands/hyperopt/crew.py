@@ -12,9 +12,9 @@ import numpy as np
 from manyhands.hyperopt.documents import Document
 from manyhands.hyperopt.domain import Domain
 from manyhands.hyperopt.evaluation import Evaluation, PackedDomain
-from manyhands.joblib.packing import Packer, pickled
-from manyhands.joblib.pool import Answer, PoolClosedError, TaskPool
-from manyhands.joblib.pools import Kind, pool_for, the_shelf
+from manyhands.tasks.packing import Packer, pickled
+from manyhands.tasks.pool import Answer, PoolClosedError, TaskPool
+from manyhands.tasks.pools import Kind, pool_for, the_shelf
 from manyhands.wire.buffers import set_aside
 from manyhands.wire.culprit import explain_unpicklable
 

@@ -30,8 +30,8 @@ from manyhands.hyperopt.domain import Domain
 from manyhands.hyperopt.loop import FMinIter, best_of, validate_loss_threshold, validate_timeout
 from manyhands.hyperopt.points import add_points
 from manyhands.hyperopt.saving import load_trials
-from manyhands.joblib.packing import RemoteTraceback, unpack
-from manyhands.joblib.pools import Kind
+from manyhands.tasks.packing import RemoteTraceback, unpack
+from manyhands.tasks.pools import Kind
 
 _LOOK_S = 0.5  # at whether somebody has cancelled the search
 

@@ -5,7 +5,7 @@ from typing import Any
 from manyhands.checks import check_whole
 from manyhands.executors.limits import available_cores
 from manyhands.hyperopt.parallel import ParallelTrials
-from manyhands.joblib.pools import Kind
+from manyhands.tasks.pools import Kind
 
 
 class ProcessTrials(ParallelTrials):

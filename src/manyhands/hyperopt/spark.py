@@ -11,7 +11,7 @@ from manyhands.hyperopt.parallel import (
     FMIN_CANCELLED_REASON_USER,
     ParallelTrials,
 )
-from manyhands.joblib.pools import Kind
+from manyhands.tasks.pools import Kind
 
 __all__ = [
     "FMIN_CANCELLED_REASON_EARLY_STOPPING",

@@ -1,16 +1,16 @@
 """Runs what uses joblib on this library's workers: ``joblib.parallel_config(backend="manyhands")``.
 
-    joblib ──▶ backend ──▶ packing (what travels), pools (which are kept) ──▶ pool ──▶ desk     ──▶ an executor
-                 └──▶ callbacks                       shelf (large arguments)  └──▶ task, in the workers
+    joblib ──▶ backend ──▶ manyhands.tasks ──▶ an executor
+                 └──▶ callbacks
 
-Workers import this package too, so nothing here is loaded before it is needed.
+Nothing here is loaded before it is needed.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
-    from manyhands.joblib.pools import shutdown as shutdown
+    from manyhands.tasks.pools import shutdown as shutdown
 
 __all__ = ["register_joblib", "shutdown"]
 
@@ -41,7 +41,7 @@ def register_joblib() -> None:
 
 def __getattr__(name: str) -> object:
     if name == "shutdown":
-        from manyhands.joblib.pools import shutdown
+        from manyhands.tasks.pools import shutdown
 
         return shutdown
     raise AttributeError(f"module 'manyhands.joblib' has no attribute {name!r}")

@@ -14,10 +14,10 @@ from manyhands.errors import SettingsError
 from manyhands.events import Cargo
 from manyhands.executors.limits import thread_limits
 from manyhands.joblib.callbacks import Callbacks
-from manyhands.joblib.packing import Packer, pickled, unpack
-from manyhands.joblib.pool import Answer, PoolClosedError, TaskPool, WorkerDiedError
-from manyhands.joblib.pools import Kind, pool_for, the_shelf
 from manyhands.joblib.private import terminated_worker_error
+from manyhands.tasks.packing import Packer, pickled, unpack
+from manyhands.tasks.pool import Answer, PoolClosedError, TaskPool, WorkerDiedError
+from manyhands.tasks.pools import Kind, pool_for, the_shelf
 
 NAME = "manyhands"
 _MMAP_MODES = (None, "r", "c")

@@ -3,7 +3,7 @@
 import pytest
 
 from manyhands.events import Cargo, KillWorker, RecallParts, StartPart
-from manyhands.joblib.desk import Desk, Task
+from manyhands.tasks.desk import Desk, Task
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""What travels between joblib and a worker: a task as a pickle with large buffers in files, and its outcome.
+"""What travels to a worker and back: a task as a pickle with large buffers in files, and its outcome.
 
 This is the one place in the library where what a worker sent is unpickled. Of the results of a search only numbers and
-text are kept, and nothing that a worker says can be more than that. But joblib promises that tasks return any object,
-and there is no way to send any object that could not run code as well. So whoever uses this backend trusts the workers
-as joblib's users always do: local ones are processes of the same user with no address at all, and those on other
-machines are authenticated, and have the same code anyway, as they run what they are told to. No search comes here:
-this module is imported by the backend alone.
+text are kept, and nothing that a worker says can be more than that. But joblib and Hyperopt promise that a task may
+return any object, and there is no way to send any object that could not run code as well. So whoever uses them trusts
+the workers as joblib's users always do: local ones are processes of the same user with no address at all, and those on
+other machines are authenticated, and have the same code anyway, as they run what they are told to. No study comes here:
+this package is imported by joblib's backend and Hyperopt's parallel trials alone.
 """
 
 import pickle
@@ -21,10 +21,10 @@ import cloudpickle
 import numpy as np
 
 from manyhands.events import Cargo
-from manyhands.joblib.memmaps import reduce_memmap
-from manyhands.joblib.pool import Answer
-from manyhands.joblib.shelf import Shelf
-from manyhands.joblib.task import COPY_ON_WRITE, READ_ONLY
+from manyhands.tasks.memmaps import reduce_memmap
+from manyhands.tasks.pool import Answer
+from manyhands.tasks.shelf import Shelf
+from manyhands.tasks.task import COPY_ON_WRITE, READ_ONLY
 from manyhands.wire.buffers import set_aside
 
 _MESSAGE_BYTES = 1 << 20  # a longer pickle goes into a file

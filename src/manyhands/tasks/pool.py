@@ -1,4 +1,4 @@
-"""A pool of workers that run tasks: any thread submits them, one drives the executor. Nothing in here is joblib's.
+"""A pool of workers that run tasks: any thread submits them, one drives the executor.
 
 submit ──▶ inbox ──▶ the pool's thread: desk, executor ──▶ futures
 """
@@ -28,8 +28,8 @@ from manyhands.events import (
     WorkerLost,
 )
 from manyhands.job import Job
-from manyhands.joblib.desk import Desk, Task
 from manyhands.ports import Executor
+from manyhands.tasks.desk import Desk, Task
 
 log = logging.getLogger("manyhands")
 
@@ -142,7 +142,7 @@ class TaskPool:
         """Let a worker run a task.
 
         Args:
-            cargo: What it is given; see ``manyhands.joblib.task``.
+            cargo: What it is given; see ``manyhands.tasks.task``.
             call: Whose task it is; see ``cancel``.
 
         Returns:

@@ -23,7 +23,7 @@ from manyhands.events import (
     WorkerLost,
 )
 from manyhands.joblib.callbacks import Callbacks
-from manyhands.joblib.pool import PoolClosedError, TaskPool, WorkerDiedError
+from manyhands.tasks.pool import PoolClosedError, TaskPool, WorkerDiedError
 from manyhands.trial import Failure, Report, Result
 
 GIVE_UP_S = 10

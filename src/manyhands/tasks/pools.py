@@ -18,10 +18,10 @@ from manyhands.checks import check_role
 from manyhands.errors import ExecutorError, SettingsError
 from manyhands.executors.inline import Inline
 from manyhands.executors.processes import Processes
-from manyhands.joblib.pool import TaskPool
-from manyhands.joblib.shelf import Shelf
-from manyhands.joblib.task import Runner
 from manyhands.ports import Executor
+from manyhands.tasks.pool import TaskPool
+from manyhands.tasks.shelf import Shelf
+from manyhands.tasks.task import Runner
 
 _ATTEMPTS_ELSEWHERE = 3  # where a worker may be lost for no fault of its task
 
@@ -45,7 +45,7 @@ class Kind(Struct, frozen=True):
         cores: How many threads a worker's numeric libraries may use; None for its share.
         env: What the environment of local workers has beside this process's own.
         idle_timeout_s: After how many seconds without a task they are given back.
-        setup: See ``manyhands.joblib.task.Runner``.
+        setup: See ``manyhands.tasks.task.Runner``.
     """
 
     executor: Any = "processes"
@@ -141,7 +141,7 @@ def the_shelf() -> Shelf:
 
 
 def shutdown() -> None:
-    """End all workers that were started for joblib, at once. Calls that still run fail; the next starts new ones."""
+    """End all workers that were started for tasks, at once. Calls that still run fail; the next starts new ones."""
     with _lock:
         pools = list(_pools.values())
         _pools.clear()

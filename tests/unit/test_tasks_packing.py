@@ -12,10 +12,10 @@ import pytest
 
 import manyhands
 from manyhands.errors import ExecutorError
-from manyhands.joblib.packing import Packer, RemoteTraceback, unpack
-from manyhands.joblib.pool import Answer
-from manyhands.joblib.shelf import Shelf
-from manyhands.joblib.task import Runner
+from manyhands.tasks.packing import Packer, RemoteTraceback, unpack
+from manyhands.tasks.pool import Answer
+from manyhands.tasks.shelf import Shelf
+from manyhands.tasks.task import Runner
 from manyhands.worker.handle import TrialHandle
 
 MEBIBYTE = 1 << 20
@@ -243,7 +243,7 @@ def test_a_full_disk_is_said(shelf, packer, monkeypatch):
     task = partial(np.sum, np.ones(MEBIBYTE))
 
     with monkeypatch.context() as patch:
-        patch.setattr("manyhands.joblib.shelf.os.open", full)
+        patch.setattr("manyhands.tasks.shelf.os.open", full)
         with pytest.raises(ExecutorError, match=r"8 MB.*No space left.*TMPDIR"):
             packer.pack(task)
 
@@ -348,8 +348,8 @@ def test_a_file_that_was_cleared_away_during_a_call_is_written_again(shelf, pack
 def test_of_what_speaks_with_workers_only_these_files_unpickle():
     """Whoever adds one has to say here whose pickles it reads."""
     readers = {
-        "joblib/packing.py": "what a worker sent",
-        "joblib/task.py": "what the driver sent, in a worker",
+        "tasks/packing.py": "what a worker sent",
+        "tasks/task.py": "what the driver sent, in a worker",
         "wire/payload.py": "what the driver sent, in a worker",
         "worker/checkpoints.py": "what a worker saved, in a worker",
         "worker/line.py": "what the driver sent, in a worker",
@@ -360,7 +360,7 @@ def test_of_what_speaks_with_workers_only_these_files_unpickle():
 
     found = {
         str(path.relative_to(root))
-        for folder in ("executors", "joblib", "wire", "worker")
+        for folder in ("executors", "joblib", "tasks", "wire", "worker")
         for path in (root / folder).rglob("*.py")
         if calls.search(path.read_text())
     }

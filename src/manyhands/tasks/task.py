@@ -1,6 +1,6 @@
 """What a worker does with a task: unpack what it was given, call it, and hand back what it returned.
 
-A worker imports this, so it needs nothing but the standard library. The other end is ``manyhands.joblib.packing``.
+A worker imports this, so it needs nothing but the standard library. The other end is ``manyhands.tasks.packing``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Runner:
             of each buffer that it refers to. If the task raised, ``"traceback"`` has the traceback as text.
         """
         if trial.cargo is None:
-            raise RuntimeError("the executor gave the worker no cargo, so it cannot run tasks of joblib")
+            raise RuntimeError("the executor gave the worker no cargo, so it cannot run tasks")
         text = None
         try:
             self._prepare()
