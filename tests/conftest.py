@@ -1,20 +1,24 @@
-"""How the tests are shared between processes: a file stays whole, and so do all files that use the Spark cluster."""
-
-from pathlib import Path
+"""How tests are shared between processes: a file stays whole, and so do all files that use the one Spark cluster."""
 
 import pytest
 
-_LONGEST_FIRST = ("spark", "integration", "end_to_end")  # folders
-_HERE = Path(__file__).parent
+_LONGEST_FIRST = ("tests/spark/", "tests/integration/", "tests/end_to_end/")
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=_place)  # else what takes longest may come last, for one process alone
-    for item in items:
-        is_on_cluster = item.path.parent == _HERE / "spark"
-        item.add_marker(pytest.mark.xdist_group("spark" if is_on_cluster else str(item.path)))
+    items.sort(key=lambda item: _place(item.nodeid))  # else what takes longest may come last, for one process alone
 
 
-def _place(item):
-    folder = item.path.parent.name
-    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "spark" if nodeid.startswith("tests/spark/") else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
+
+
+def _place(nodeid):
+    return next((i for i, folder in enumerate(_LONGEST_FIRST) if nodeid.startswith(folder)), len(_LONGEST_FIRST))

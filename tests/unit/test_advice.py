@@ -703,4 +703,4 @@ def test_advice_on_a_thousand_trials_takes_no_time():
         advise(each)
         times.append(time.process_time() - began)
 
-    assert min(times) < 0.05
+    assert min(times) < 0.15  # 0.03 on a core that has nothing else to do
