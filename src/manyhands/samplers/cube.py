@@ -54,14 +54,14 @@ class Cube:
     def value_index(self, dimension: int, column: Array) -> NDArray[np.intp]:
         """Which of a finite dimension's values each coordinate stands for, NaN being taken for the first."""
         edges = self.edges[dimension]
-        return np.searchsorted(edges[1:-1], np.nan_to_num(column), side="right")
+        return np.searchsorted(edges[1:-1], np.where(np.isnan(column), 0.0, column), side="right")
 
     def snap(self, rows: Array) -> Array:
         """The rows, shape (n, n_dimensions), with each coordinate at the centre of its value, NaN if inactive.
 
         Coordinates that are NaN but active are taken for 0.
         """
-        snapped = np.clip(np.nan_to_num(rows), 0.0, 1.0)
+        snapped = np.clip(np.where(np.isnan(rows), 0.0, rows), 0.0, 1.0)
         for i in np.flatnonzero(self.n_values).tolist():
             snapped[:, i] = self.centres[i][self.value_index(i, snapped[:, i])]
         for i, parent in enumerate(self.parents):  # parents come before their children

@@ -101,4 +101,4 @@ class Observations:
 
 def _key(row: Array) -> bytes:
     """The same for rows of one point, though rounding may have moved them."""
-    return np.nan_to_num(row, nan=-1.0).round(_DIGITS).tobytes()
+    return np.where(np.isnan(row), -1.0, row).round(_DIGITS).tobytes()

@@ -26,7 +26,7 @@ def neighbour_widths(centres: Array) -> Array:
     gaps = np.diff(np.vstack([edge, np.take_along_axis(centres, order, axis=0), edge]), axis=0)
     widths = np.empty_like(centres)
     np.put_along_axis(widths, order, np.fmax(gaps[:-1], gaps[1:]), axis=0)
-    return np.clip(np.nan_to_num(widths, nan=1.0), _least(centres), 1.0)
+    return np.clip(np.where(np.isnan(widths), 1.0, widths), _least(centres), 1.0)
 
 
 def spread_widths(centres: Array, scale: float) -> Array:
