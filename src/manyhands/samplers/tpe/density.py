@@ -96,7 +96,9 @@ class Mixture:
             np.matmul(features[i : i + _BLOCK], self._coefficients.T, out=logs[i : i + _BLOCK, :-1])
         logs += np.log(self._weights)
         highest = logs.max(axis=1)
-        return np.asarray(highest + np.log(np.exp(logs - highest[:, None]).sum(axis=1)))
+        logs -= highest[:, None]
+        np.exp(logs, out=logs)  # in place: an array of this size costs the system more than the exponentials
+        return np.asarray(highest + np.log(logs.sum(axis=1)))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw rows, shape (n, n_dimensions); those of parameters with values still lie anywhere in their bins."""
