@@ -21,11 +21,13 @@ def neighbour_widths(centres: Array) -> Array:
     Returns:
         Shape (n, n_dimensions).
     """
-    order = np.argsort(centres, axis=0)  # NaN comes last
-    edge = np.full((1, centres.shape[1]), np.nan)
-    gaps = np.diff(np.vstack([edge, np.take_along_axis(centres, order, axis=0), edge]), axis=0)
+    n, n_dimensions = centres.shape
+    in_order = centres.argsort(axis=0), np.arange(n_dimensions)  # NaN comes last
+    edged = np.full((n + 2, n_dimensions), np.nan)
+    edged[1:-1] = centres[in_order]
+    gaps = edged[1:] - edged[:-1]
     widths = np.empty_like(centres)
-    np.put_along_axis(widths, order, np.fmax(gaps[:-1], gaps[1:]), axis=0)
+    widths[in_order] = np.fmax(gaps[:-1], gaps[1:])
     return np.clip(np.where(np.isnan(widths), 1.0, widths), _least(centres), 1.0)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -127,6 +128,7 @@ class TPESampler:
         return rng.random((self._n_candidates, self._cube.n_dimensions))
 
 
+@lru_cache(maxsize=256)
 def rank_weights(n: int) -> Array:
     """The logarithmic weights of the better by rank, with mean 1 (Hansen 2016, arXiv 1604.00772, eq. 49)."""
     weights = math.log(n + 1) - np.log(np.arange(1, n + 1))
