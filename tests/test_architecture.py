@@ -139,6 +139,7 @@ WORKER_FILES = [
     "errors.py",
     "template.py",
     "job.py",
+    "wire/buffers.py",
     "wire/frames.py",
     "wire/functions.py",
     "wire/msgpack_writer.py",

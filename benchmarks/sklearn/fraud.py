@@ -19,12 +19,12 @@ _ROWS = 4_000
 _SHARES = (1 / 8, 1 / 4, 1 / 2, 1)  # of the time of the slowest
 
 
-def measure(*, quick: bool, rows: int = _ROWS, n_seeds: int = 1) -> list[Figure]:
+def measure(*, quick: bool, rows: int = _ROWS, first_seed: int = 0, n_seeds: int = 1) -> list[Figure]:
     """Systems take turns; with several seeds each figure is the median over them."""
     rows, n_candidates = (1500, 4) if quick else (rows, 200)
     names = [name for name in SYSTEMS if is_installed(name)]
     found: dict[str, list[Progress]] = {name: [] for name in names}
-    for seed in range(n_seeds):
+    for seed in range(first_seed, first_seed + n_seeds):
         for name in names:
             found[name].append(Progress(**in_fresh_process(run, name, rows, n_candidates, seed)))
     missing = [Figure(name, note="not installed") for name in SYSTEMS if name not in names]
@@ -57,7 +57,8 @@ def _figures(found: dict[str, list[Progress]]) -> list[Figure]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sklearn.fraud", description=__doc__)
     parser.add_argument("--rows", type=int, default=_ROWS, help="how many samples systems search on")
+    parser.add_argument("--first-seed", type=int, default=0, help="of the first data set and search")
     parser.add_argument("--seeds", type=int, default=1, help="how many data sets")
     options = parser.parse_args()
-    print(table(measure(quick=False, rows=options.rows, n_seeds=options.seeds)))
+    print(table(measure(quick=False, rows=options.rows, first_seed=options.first_seed, n_seeds=options.seeds)))
     sys.exit()

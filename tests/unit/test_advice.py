@@ -695,7 +695,7 @@ def test_a_stopped_search_with_a_scheduler_can_be_advised():
 
 def test_advice_on_a_thousand_trials_takes_no_time():
     study = searched({f"x{i}": mh.Float(-1, 1) for i in range(8)}, bowl, 1000)
-    facts = [Facts(study.space, study.direction, study.trials, study._setup, has_ended=True) for _ in range(7)]
+    facts = [Facts(study.space, study.direction, study.trials, study._setup, has_ended=True) for _ in range(31)]
     advise(facts.pop())
     times = []
     for each in facts:
@@ -703,4 +703,4 @@ def test_advice_on_a_thousand_trials_takes_no_time():
         advise(each)
         times.append(time.process_time() - began)
 
-    assert min(times) < 0.15  # 0.03 on a core that has nothing else to do
+    assert min(times) < 0.05

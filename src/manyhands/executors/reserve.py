@@ -19,7 +19,8 @@ _kept: dict[Team, tuple["Surroundings", threading.Timer]] = {}  # the latest las
 _left_behind: list[object] = []  # by a fork: what is the parent's, and must not be ended here
 
 _PASSING = ("PYTEST_CURRENT_TEST",)  # in the environment, but of no meaning to a worker
-_SHIPPED = (sys.prefix, sys.base_prefix, str(Path(__file__).parent.parent))  # code that nobody edits meanwhile
+#: Folders of code that nobody edits meanwhile.
+_SHIPPED = tuple(f"{folder}{os.sep}" for folder in (sys.prefix, sys.base_prefix, Path(__file__).parent.parent))
 
 
 class Surroundings(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The worker processes of an executor, with what belongs to them: their folder, their warden, their surroundings."""
+"""The worker processes of an executor, with what belongs to them: their folder, and their warden."""
 
 import shutil
 import time
@@ -23,14 +23,13 @@ class Team:
 
     Attributes:
         children: The processes there are, by name.
-        env: Their environment.
         folder: The folder.
     """
 
     def __init__(self, env: Mapping[str, str], folder: RunFolder | None = None):
         self.children: dict[str, Child] = {}
-        self.env = env
         self.folder = folder or RunFolder()
+        self._env = env
         self._warden: Warden | None = None
         self._n_started = 0
         self._n_jobs = 0
@@ -76,7 +75,7 @@ class Team:
         self._n_started += 1
         name = f"w{self._n_started}"
         try:
-            child = Child(name, self.folder.path, self.env, setup)
+            child = Child(name, self.folder.path, self._env, setup)
         except OSError as error:
             raise ExecutorError(f"No worker process can be started: {error}. Try fewer workers.") from error
         self.children[name] = child
